@@ -1,0 +1,194 @@
+"""The front-end's configuration: every axis of a profile, as stated in the C header.
+
+The profiles' constants stand in ``csrc/frontend/bc_frontend_profile.c`` and are read from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from babycry_edge._ffi import ffi, lib
+from babycry_edge.errors import BabycryError
+
+_C_TYPE = ffi.typeof("bc_frontend_config")
+_C_FIELDS: dict[str, Any] = {name: field.type for name, field in _C_TYPE.fields}
+
+
+@dataclass(frozen=True)
+class FrontendConfig:
+    """One front-end, every axis explicit. Start from :meth:`from_profile`.
+
+    Lengths are in samples, frequencies in Hz, levels in dB. ``ref="max"``, ``top_db`` and
+    ``normalize`` depend on the whole clip (or window) and cannot be streamed frame by frame.
+
+    Raises:
+        BabycryError: a field is out of range; the message names it and what is allowed.
+    """
+
+    profile: str
+    version: int
+    sample_rate: int
+    n_fft: int
+    win_length: int
+    hop_length: int
+    window: Literal["hann"]
+    window_position: Literal["center", "left"]
+    framing: Literal["left", "center_zero", "center_reflect"]
+    preemphasis: float
+    remove_dc: int
+    spectrum: Literal["power", "magnitude"]
+    mel_scale: Literal["slaney", "htk"]
+    mel_slopes: Literal["hz", "mel"]
+    mel_norm: Literal["slaney", "none"]
+    n_mels: int
+    fmin: float
+    fmax: float
+    compression: Literal["none", "db", "log", "log_max"]
+    log_offset: float
+    amin: float
+    ref: float | Literal["max"]
+    top_db: float | None
+    n_mfcc: int
+    dct_norm: Literal["none"]
+    lifter: int
+    delta: int
+    normalize: Literal["none", "window_mean"]
+
+    def __post_init__(self) -> None:
+        self.to_c()
+
+    @classmethod
+    def from_profile(cls, name: str, **changes: Any) -> FrontendConfig:
+        """The named profile, with the given axes changed.
+
+        ``win_length`` follows a changed ``n_fft``, and ``fmax`` a changed ``sample_rate``, where
+        the profile has them equal (to ``n_fft``, to half the rate) and they are not given. The
+        result's ``profile`` states the changes: ``librosa[n_mels=64]``.
+
+        Raises:
+            BabycryError: no such profile or field, or a value out of range.
+        """
+        c_config = ffi.new("bc_frontend_config *")
+        if lib.bc_frontend_profile(c_config, name.encode()) != lib.BC_OK:
+            raise BabycryError(f"no profile {name!r}: choose from {', '.join(profile_names())}")
+        values = {field: _python_value(field, getattr(c_config, field)) for field in _C_FIELDS}
+        for field in changes:
+            if field not in values or field == "version":
+                raise BabycryError(f"a front-end has no axis {field!r}: see FrontendConfig")
+        if "n_fft" in changes and values["win_length"] == values["n_fft"]:
+            changes.setdefault("win_length", changes["n_fft"])
+        if "sample_rate" in changes and values["fmax"] * 2 == values["sample_rate"]:
+            changes.setdefault("fmax", changes["sample_rate"] / 2)
+        differing = {key: value for key, value in changes.items() if values[key] != value}
+        stated = ",".join(f"{key}={differing[key]}" for key in sorted(differing))
+        values.update(differing)
+        return cls(profile=f"{name}[{stated}]" if stated else name, **values)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FrontendConfig:
+        """The inverse of :meth:`to_dict`: every field, and no other.
+
+        Raises:
+            BabycryError: a field is missing, unknown, of the wrong type or out of range.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in names:
+            if name not in values:
+                raise BabycryError(f"the front-end's field {name!r} is missing")
+        for name in values:
+            if name not in names:
+                raise BabycryError(f"the front-end has an unknown field {name!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, fit for JSON."""
+        return dataclasses.asdict(self)
+
+    def to_c(self) -> Any:
+        """The configuration as a new ``bc_frontend_config *``, checked by the C library."""
+        if not isinstance(self.profile, str) or not self.profile:
+            raise BabycryError("profile must be a name")
+        c_config = ffi.new("bc_frontend_config *")
+        for field in _C_FIELDS:
+            setattr(c_config, field, _c_value(field, getattr(self, field)))
+        status = lib.bc_frontend_check(c_config)
+        if status != lib.BC_OK:
+            field = _status_field(status)
+            value = f", not {getattr(self, field)!r}" if field else ""
+            raise BabycryError(f"front-end: {status_message(status)}{value}")
+        return c_config
+
+
+def profile_names() -> list[str]:
+    """The profiles that the library knows."""
+    names = []
+    while (name := lib.bc_frontend_profile_name(len(names))) != ffi.NULL:
+        names.append(ffi.string(name).decode())
+    return names
+
+
+def status_message(status: int) -> str:
+    """The C library's words for a status."""
+    text: bytes = ffi.string(lib.bc_status_string(status))
+    return text.decode()
+
+
+def enum_names(field: str) -> dict[str, int]:
+    """The names that an axis may take, from the enumeration in the C header."""
+    prefix = f"bc_{field}_".upper()
+    return {
+        enumerator.removeprefix(prefix).lower(): value
+        for enumerator, value in _C_FIELDS[field].relements.items()
+    }
+
+
+def _status_field(status: int) -> str:
+    name = ffi.typeof("bc_status").elements[status].removeprefix("BC_BAD_").lower()
+    return name if name in _C_FIELDS else ""
+
+
+def _python_value(field: str, value: Any) -> Any:
+    kind = _C_FIELDS[field].kind
+    if kind == "enum":
+        return {number: name for name, number in enum_names(field).items()}[value]
+    if field == "ref" and value == 0:
+        return "max"
+    if field == "top_db" and value == 0:
+        return None
+    if _C_FIELDS[field].cname == "float":
+        return float(str(np.float32(value)))  # the shortest decimal, not float32's tail
+    return int(value)
+
+
+def _c_value(field: str, value: Any) -> Any:
+    c_type = _C_FIELDS[field]
+    if c_type.kind == "enum":
+        names = enum_names(field)
+        if not isinstance(value, str) or value not in names:
+            raise BabycryError(f"front-end: {field} must be {' or '.join(names)}, not {value!r}")
+        return names[value]
+    if field == "ref":
+        value = _marked(field, value, "max")
+    elif field == "top_db":
+        value = _marked(field, value, None)
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool):
+        raise BabycryError(f"front-end: {field} must be a number, not {value!r}")
+    if c_type.cname == "float":
+        return float(value)
+    if int(value) != value or abs(value) >= 2**31:
+        raise BabycryError(f"front-end: {field} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def _marked(field: str, value: Any, marker: object) -> Any:
+    """0 stands for the marker in C; as a number it is refused."""
+    if value == marker:
+        return 0.0
+    if value == 0:
+        raise BabycryError(f"front-end: {field} must be above 0 or {marker!r}, not 0")
+    return value

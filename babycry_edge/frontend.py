@@ -1,0 +1,212 @@
+"""The C front-end from Python: audio in, log-mel features out, the same bits on every target."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from babycry_edge._ffi import ffi, lib
+from babycry_edge.config import FrontendConfig, enum_names, status_message
+from babycry_edge.errors import BabycryError
+
+Features = npt.NDArray[np.float32]
+
+
+class Frontend:
+    """Whole clips to features; :meth:`stream` for audio that arrives piece by piece.
+
+    Usable from several threads; the GIL is released while it computes.
+    """
+
+    def __init__(self, config: FrontendConfig, isa: str | None = None) -> None:
+        """Compute the tables of ``config``.
+
+        Args:
+            config: every axis of the front-end.
+            isa: instruction set for whole clips, one of :func:`instruction_sets`; the best by
+                default. All give the same bits.
+
+        Raises:
+            BabycryError: the machine lacks ``isa``.
+        """
+        self.config = config
+        self._state = _State(config)
+        self._lock = threading.Lock()
+        if isa is not None:
+            _check(lib.bc_frontend_use_isa(self._state.handle, isa.encode()), f"isa {isa!r}")
+
+    @classmethod
+    def from_profile(cls, name: str, **changes: Any) -> Frontend:
+        """A profile of PROFILES, with the given axes changed: see :class:`FrontendConfig`."""
+        return cls(FrontendConfig.from_profile(name, **changes))
+
+    @property
+    def n_features(self) -> int:
+        """Values per frame."""
+        return self.config.n_mels
+
+    def __call__(
+        self, audio: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]], sample_rate: int
+    ) -> Features:
+        """Features of a whole clip.
+
+        Args:
+            audio: shape ``(n_samples,)``, int16 or float with full scale 1.0.
+            sample_rate: of ``audio`` in Hz; it must be the configuration's.
+
+        Returns:
+            Float32, shape ``(n_frames, n_features)``.
+
+        Raises:
+            BabycryError: another sample rate, more than one channel, a sample that is NaN or
+                infinite, or a clip too short to be mirrored.
+        """
+        if sample_rate != self.config.sample_rate:
+            raise BabycryError(
+                f"the audio has {sample_rate} Hz and the front-end wants "
+                f"{self.config.sample_rate} Hz: resample it first (babycry_edge.audio.resample)"
+            )
+        samples = _samples(audio)
+        handle = self._state.handle
+        features = np.empty(
+            (lib.bc_frontend_frame_count(handle, len(samples)), self.n_features), np.float32
+        )
+        with self._lock:
+            compute = _by_dtype(samples, lib.bc_frontend_compute_int16, lib.bc_frontend_compute)
+            _run(compute, handle, samples, features)
+        return features
+
+    def stream(self) -> FrontendStream:
+        """A new stream with this configuration.
+
+        Raises:
+            BabycryError: the configuration needs the whole clip (ref="max", top_db, normalize).
+        """
+        return FrontendStream(self.config)
+
+
+class FrontendStream:
+    """Audio in pieces of any length; frames come out as soon as they are complete.
+
+    The frames of all pushes and the flush, one after the other, equal those of the whole clip bit
+    for bit. For one thread at a time.
+    """
+
+    def __init__(self, config: FrontendConfig) -> None:
+        self.config = config
+        self._state = _State(config)
+        self.push(np.zeros(0, np.int16))
+
+    def push(self, chunk: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]) -> Features:
+        """Take ``chunk``, shape ``(n_samples,)``, at the configuration's rate.
+
+        Returns:
+            Float32, shape ``(n_new_frames, n_features)``.
+
+        Raises:
+            BabycryError: as for :class:`Frontend`; nothing of the chunk was taken.
+        """
+        samples = _samples(chunk)
+        handle = self._state.handle
+        features = self._empty(lib.bc_frontend_push_count(handle, len(samples)))
+        push = _by_dtype(samples, lib.bc_frontend_push, lib.bc_frontend_push_float)
+        _run(push, handle, samples, features)
+        return features
+
+    def flush(self) -> Features:
+        """End the stream: its last frames. Then the next push starts a new stream.
+
+        Raises:
+            BabycryError: the stream was too short to be mirrored.
+        """
+        handle = self._state.handle
+        features = self._empty(lib.bc_frontend_flush_count(handle))
+        n_frames = ffi.new("size_t *")
+        status = lib.bc_frontend_flush(handle, _floats(features), len(features), n_frames)
+        _check(status, "the stream")
+        return features
+
+    def _empty(self, n_frames: int) -> Features:
+        return np.empty((n_frames, self.config.n_mels), np.float32)
+
+
+def instruction_sets() -> list[str]:
+    """What whole clips can be computed with on this machine, best first."""
+    names = []
+    while (name := lib.bc_frontend_isa_name(len(names))) != ffi.NULL:
+        names.append(ffi.string(name).decode())
+    return names
+
+
+def normalize_window(window: Features, kind: str) -> Features:
+    """One window of features, normalised as ``FrontendConfig.normalize`` says.
+
+    Args:
+        window: shape ``(n_frames, n_features)``, float32.
+        kind: "none", or "window_mean": the mean of all values is subtracted.
+
+    Returns:
+        A new array of the same shape.
+
+    Raises:
+        BabycryError: unknown kind.
+    """
+    kinds = enum_names("normalize")
+    if kind not in kinds:
+        raise BabycryError(f"normalize must be {' or '.join(kinds)}, not {kind!r}")
+    result = np.array(window, dtype=np.float32, order="C", ndmin=2)
+    _check(
+        lib.bc_features_normalize(_floats(result), *result.shape, kinds[kind]), "the features"
+    )
+    return result
+
+
+class _State:
+    """A ``bc_frontend`` with its RAM, which live and die together."""
+
+    def __init__(self, config: FrontendConfig) -> None:
+        c_config = config.to_c()
+        size = lib.bc_frontend_ram_size(c_config)
+        self.ram = ffi.new("char[]", size)
+        self.handle = ffi.new("bc_frontend *")
+        _check(lib.bc_frontend_init(self.handle, c_config, self.ram, size), "the front-end")
+
+
+def _samples(audio: Any) -> npt.NDArray[Any]:
+    """Contiguous int16 or float32, without a copy where it is that already."""
+    samples = np.asarray(audio)
+    if samples.ndim != 1:
+        raise BabycryError(
+            f"the audio has shape {samples.shape} and must be one channel, (n_samples,): "
+            "mix it down first (babycry_edge.audio.to_mono)"
+        )
+    if samples.dtype == np.int16:
+        return np.ascontiguousarray(samples)
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise BabycryError(f"the audio is {samples.dtype}, and must be int16 or float (1.0 = full)")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def _by_dtype(samples: npt.NDArray[Any], for_int16: Any, for_float: Any) -> Any:
+    return for_int16 if samples.dtype == np.int16 else for_float
+
+
+def _floats(array: Features) -> Any:
+    return ffi.cast("float *", ffi.from_buffer(array))
+
+
+def _run(function: Any, handle: Any, samples: npt.NDArray[Any], features: Features) -> None:
+    c_type = "int16_t *" if samples.dtype == np.int16 else "float *"
+    n_frames = ffi.new("size_t *")
+    pcm = ffi.cast(c_type, ffi.from_buffer(samples))
+    status = function(handle, pcm, len(samples), _floats(features), len(features), n_frames)
+    _check(status, "the audio")
+
+
+def _check(status: int, what: str) -> None:
+    if status != cast(int, lib.BC_OK):
+        raise BabycryError(f"{what}: {status_message(status)}")

@@ -1,0 +1,1 @@
+"""Latency and parity of a model on this machine: ``babycry-edge bench``."""

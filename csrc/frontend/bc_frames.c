@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames of samples -> rows of features. This one source is compiled once per instruction set, with
+ * BC_LANES frames side by side; a lane does exactly what the scalar build does, in the same order.
+ *
+ * samples --window--> complex FFT of n_fft/2 points, in place, decimation in time (the input order is
+ * folded into the load) --split--> power of bins 1 .. n_fft/2-1 --triangles--> n_mels --log--> features
+ */
+#include "bc_frontend_internal.h"
+#include "lanes.h"
+
+#define BC_JOIN_(a, b) a##b
+#define BC_JOIN(a, b) BC_JOIN_(a, b)
+
+typedef struct bc_vc {
+    bc_vf re, im;
+} bc_vc;
+
+BC_INLINE bc_vc add(bc_vc a, bc_vc b) { return (bc_vc){a.re + b.re, a.im + b.im}; }
+BC_INLINE bc_vc sub(bc_vc a, bc_vc b) { return (bc_vc){a.re - b.re, a.im - b.im}; }
+BC_INLINE bc_vc scale(bc_vc a, float s) { return (bc_vc){a.re * s, a.im * s}; }
+BC_INLINE bc_vc minus_i(bc_vc a) { return (bc_vc){a.im, -a.re}; }
+BC_INLINE bc_vc twiddle(bc_vc a, const float *w) {
+    return (bc_vc){a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]};
+}
+
+/* Elements z[0], z[span], ... become their own discrete Fourier transform. */
+BC_INLINE void butterfly2(bc_vc *z, size_t span) {
+    bc_vc a = z[0], b = z[span];
+    z[0] = add(a, b);
+    z[span] = sub(a, b);
+}
+
+BC_INLINE void butterfly3(bc_vc *z, size_t span) {
+    bc_vc a = z[0], sum = add(z[span], z[2 * span]), difference = sub(z[span], z[2 * span]);
+    bc_vc even = sub(a, scale(sum, 0.5f));
+    bc_vc odd = minus_i(scale(difference, 0.866025404f)); /* sin(2 pi/3) */
+    z[0] = add(a, sum);
+    z[span] = add(even, odd);
+    z[2 * span] = sub(even, odd);
+}
+
+BC_INLINE void butterfly4(bc_vc *z, size_t span) {
+    bc_vc a = z[0], b = z[span], c = z[2 * span], d = z[3 * span];
+    bc_vc ac = add(a, c), bd = add(b, d), ac_ = sub(a, c), bd_ = minus_i(sub(b, d));
+    z[0] = add(ac, bd);
+    z[span] = add(ac_, bd_);
+    z[2 * span] = sub(ac, bd);
+    z[3 * span] = sub(ac_, bd_);
+}
+
+BC_INLINE void butterfly5(bc_vc *z, size_t span) {
+    const float c1 = 0.309016994f, c2 = -0.809016994f; /* cos(2 pi/5), cos(4 pi/5) */
+    const float s1 = 0.951056516f, s2 = 0.587785252f;  /* sin(2 pi/5), sin(4 pi/5) */
+    bc_vc a = z[0];
+    bc_vc p = add(z[span], z[4 * span]), p_ = sub(z[span], z[4 * span]);
+    bc_vc q = add(z[2 * span], z[3 * span]), q_ = sub(z[2 * span], z[3 * span]);
+    bc_vc even1 = add(a, add(scale(p, c1), scale(q, c2)));
+    bc_vc even2 = add(a, add(scale(p, c2), scale(q, c1)));
+    bc_vc odd1 = minus_i(add(scale(p_, s1), scale(q_, s2)));
+    bc_vc odd2 = minus_i(sub(scale(p_, s2), scale(q_, s1)));
+    z[0] = add(a, add(p, q));
+    z[span] = add(even1, odd1);
+    z[2 * span] = add(even2, odd2);
+    z[3 * span] = sub(even2, odd2);
+    z[4 * span] = sub(even1, odd1);
+}
+
+/* One stage: transforms of length span join to transforms of length radix * span. The radix is a
+ * constant in each call, so the compiler makes four loops of this one. */
+BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
+                             const float *w) {
+    for (size_t at = 0; at < n; at += radix * span) {
+        butterfly(z + at, span);
+    }
+    for (size_t k = 1; k < span; k++) {
+        for (size_t at = k; at < n; at += radix * span) {
+            for (size_t j = 1; j < radix; j++) {
+                z[at + j * span] = twiddle(z[at + j * span], w + 2 * (j - 1));
+            }
+            butterfly(z + at, span);
+        }
+        w += 2 * (radix - 1);
+    }
+    return w;
+}
+
+static void fft(const bc_plan *plan, bc_vc *z) {
+    const float *w = plan->twiddles;
+    size_t span = 1, n = plan->half;
+    for (uint8_t s = 0; s < plan->n_stages; s++) {
+        switch (plan->radix[s]) {
+        case 2: w = stage(z, n, span, 2, butterfly2, w); break;
+        case 3: w = stage(z, n, span, 3, butterfly3, w); break;
+        case 4: w = stage(z, n, span, 4, butterfly4, w); break;
+        default: w = stage(z, n, span, 5, butterfly5, w); break;
+        }
+        span *= plan->radix[s];
+    }
+}
+
+/* |x|^2 / 4 (the split below leaves out two halvings), or |x|. */
+BC_INLINE bc_vf level(const bc_plan *plan, bc_vf re, bc_vf im) {
+    bc_vf power = (re * re + im * im) * 0.25f;
+    power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
+    return plan->config.spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
+}
+
+/* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
+ * bin k, 0 < k < half, replaces z[k].re. */
+static void split(const bc_plan *plan, bc_vc *z) {
+    size_t half = plan->half, k = 1;
+    for (; k < half - k; k++) {
+        bc_vc a = z[k], b = z[half - k];
+        float c = plan->split[2 * k], s = plan->split[2 * k + 1];
+        bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
+        bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
+        bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
+        z[k].re = level(plan, even_re + turned_re, even_im + turned_im);
+        z[half - k].re = level(plan, even_re - turned_re, even_im - turned_im);
+    }
+    if (k == half - k) {
+        z[k].re = level(plan, z[k].re * 2.0f, z[k].im * 2.0f);
+    }
+}
+
+BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
+    const bc_frontend_config *cfg = &plan->config;
+    switch (cfg->compression) {
+    case BC_COMPRESSION_DB: /* 10/ln 10 */
+        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->amin))) * 4.34294482f - plan->ref_level;
+    case BC_COMPRESSION_LOG:
+        return bc_vf_ln(x + cfg->log_offset);
+    case BC_COMPRESSION_LOG_MAX:
+        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->log_offset)));
+    default:
+        return x;
+    }
+}
+
+BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
+    bc_band triangle = plan->bands[band];
+    const bc_vc *bin = z + triangle.first;
+    bc_vf sum = bc_splat(0.0f);
+    for (size_t i = 0; i < triangle.count; i++) {
+        sum += bin[i].re * weights[i];
+    }
+    return compress(plan, sum);
+}
+
+/* Sample number index of the clip, which may lie in the padding on either side of it. */
+static float sample_at(const bc_plan *plan, const bc_source *source, int64_t index) {
+    int64_t length = (int64_t)source->length;
+    if (index < 0 || index >= length) {
+        if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
+            return 0.0f;
+        }
+        index = index < 0 ? -index : 2 * (length - 1) - index;
+    }
+    if (source->s16 != NULL) {
+        return (float)source->s16[index] * BC_INT16_SCALE;
+    }
+    if (source->ring_size != 0) {
+        uint32_t back = (uint32_t)(length - index); /* 1 .. ring_size */
+        uint32_t at = source->ring_next + source->ring_size - back;
+        return source->f32[at >= source->ring_size ? at - source->ring_size : at];
+    }
+    return source->f32[index];
+}
+
+/* First sample of the frame's window, which is negative in the left padding. */
+BC_INLINE int64_t window_start(const bc_plan *plan, uint64_t frame) {
+    return (int64_t)(frame * (uint64_t)plan->config.hop_length) + plan->window_offset - plan->pad;
+}
+
+/* Where sample i of the FFT frame goes, as an index of floats. */
+BC_INLINE size_t slot(const bc_plan *plan, size_t i) { return 2u * plan->position[i >> 1] + (i & 1u); }
+
+BC_INLINE void clear_outside_window(const bc_plan *plan, bc_vf *x) {
+    size_t start = plan->window_offset, end = start + (size_t)plan->config.win_length;
+    for (size_t i = 0; i < start; i++) {
+        x[slot(plan, i)] = bc_splat(0.0f);
+    }
+    for (size_t i = end; i < (size_t)plan->config.n_fft; i++) {
+        x[slot(plan, i)] = bc_splat(0.0f);
+    }
+}
+
+/* One lane, sample by sample: for frames that reach into the padding, and for streams. */
+static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
+    int64_t start = window_start(plan, frame);
+    for (size_t i = 0; i < (size_t)plan->config.win_length; i++) {
+        float sample = sample_at(plan, source, start + (int64_t)i) * plan->window[i];
+#if BC_LANES == 1
+        (void)lane;
+        x[slot(plan, plan->window_offset + i)] = sample;
+#else
+        x[slot(plan, plan->window_offset + i)][lane] = sample;
+#endif
+    }
+}
+
+#if BC_LANES > 1
+/* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
+BC_INLINE bc_vf load_samples(const bc_source *source, int64_t at) {
+    return source->s16 != NULL ? bc_vf_load_int16(source->s16 + at) * BC_INT16_SCALE
+                               : bc_vf_load(source->f32 + at);
+}
+
+static void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x) {
+    int64_t start = window_start(plan, first), hop = plan->config.hop_length;
+    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset, i = 0;
+    for (; i + BC_LANES <= length; i += BC_LANES) {
+        bc_vf square[BC_LANES], window = bc_vf_load(plan->window + i);
+        for (int lane = 0; lane < BC_LANES; lane++) {
+            square[lane] = load_samples(source, start + lane * hop + (int64_t)i) * window;
+        }
+        bc_vf_transpose(square);
+        for (size_t j = 0; j < BC_LANES; j++) {
+            x[slot(plan, offset + i + j)] = square[j];
+        }
+    }
+    for (; i < length; i++) {
+        bc_vf *out = &x[slot(plan, offset + i)];
+        for (int lane = 0; lane < BC_LANES; lane++) {
+            (*out)[lane] = sample_at(plan, source, start + lane * hop + (int64_t)i) * plan->window[i];
+        }
+    }
+}
+
+static int lanes_lie_inside(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count) {
+    return count == BC_LANES && source->ring_size == 0 && window_start(plan, first) >= 0 &&
+           window_start(plan, first + BC_LANES - 1) + plan->config.win_length <= (int64_t)source->length;
+}
+
+/* A tile of bands is transposed, so that each frame's row is written along its bands. */
+static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
+    size_t n_mels = (size_t)plan->config.n_mels;
+    const float *weights = plan->weights;
+    for (size_t band = 0; band < n_mels; band += BC_LANES) {
+        size_t width = n_mels - band < BC_LANES ? n_mels - band : BC_LANES;
+        bc_vf tile[BC_LANES];
+        for (size_t i = 0; i < BC_LANES; i++) {
+            tile[i] = bc_splat(0.0f);
+            if (i < width) {
+                tile[i] = band_value(plan, z, band + i, weights);
+                weights += plan->bands[band + i].count;
+            }
+        }
+        bc_vf_transpose(tile);
+        for (size_t lane = 0; lane < count; lane++) {
+            float row[BC_LANES];
+            bc_vf_store(row, tile[lane]);
+            memcpy(features + lane * n_mels + band, row, width * sizeof(float));
+        }
+    }
+}
+#else
+static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
+    const float *weights = plan->weights;
+    for (size_t band = 0; count != 0 && band < (size_t)plan->config.n_mels; band++) {
+        features[band] = band_value(plan, z, band, weights);
+        weights += plan->bands[band].count;
+    }
+}
+#endif
+
+void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                                 float *features) {
+    bc_vf *x = (bc_vf *)(void *)plan->work;
+    bc_vc *z = (bc_vc *)(void *)plan->work;
+    for (size_t done = 0; done < count;) {
+        size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
+        clear_outside_window(plan, x);
+#if BC_LANES > 1
+        if (lanes_lie_inside(plan, source, first + done, batch)) {
+            load_lanes(plan, source, first + done, x);
+        } else
+#endif
+            for (size_t lane = 0; lane < BC_LANES; lane++) {
+                /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
+                load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
+            }
+        fft(plan, z);
+        split(plan, z);
+        store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
+        done += batch;
+    }
+}

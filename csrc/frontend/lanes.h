@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * BC_LANES floats side by side, one per frame, in the vector extensions of GCC and clang. With one
+ * lane they are plain scalars. Every operation here rounds once, so lanes never change a bit.
+ */
+#ifndef BC_LANES_H
+#define BC_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BC_INLINE static inline __attribute__((always_inline))
+
+#if BC_LANES == 1
+
+typedef float bc_vf;
+typedef int32_t bc_vi;
+
+BC_INLINE bc_vf bc_splat(float x) { return x; }
+BC_INLINE bc_vi bc_vf_bits(bc_vf x) {
+    bc_vi bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+BC_INLINE bc_vf bc_vf_of_bits(bc_vi bits) {
+    bc_vf x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+BC_INLINE bc_vf bc_vf_of_int(bc_vi x) { return (float)x; }
+BC_INLINE bc_vi bc_vf_less(bc_vf a, bc_vf b) { return a < b ? -1 : 0; }
+
+#else
+
+typedef float bc_vf __attribute__((vector_size(4 * BC_LANES)));
+typedef int32_t bc_vi __attribute__((vector_size(4 * BC_LANES)));
+typedef int16_t bc_vs __attribute__((vector_size(2 * BC_LANES)));
+
+BC_INLINE bc_vf bc_splat(float x) { return x - (bc_vf){0}; }
+BC_INLINE bc_vi bc_vf_bits(bc_vf x) { return (bc_vi)x; }
+BC_INLINE bc_vf bc_vf_of_bits(bc_vi bits) { return (bc_vf)bits; }
+BC_INLINE bc_vf bc_vf_of_int(bc_vi x) { return __builtin_convertvector(x, bc_vf); }
+BC_INLINE bc_vi bc_vf_less(bc_vf a, bc_vf b) { return (bc_vi)(a < b); }
+
+BC_INLINE bc_vf bc_vf_load(const float *p) {
+    bc_vf x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+BC_INLINE bc_vf bc_vf_load_int16(const int16_t *p) {
+    bc_vs x;
+    memcpy(&x, p, sizeof x);
+    return __builtin_convertvector(x, bc_vf);
+}
+BC_INLINE void bc_vf_store(float *p, bc_vf x) { memcpy(p, &x, sizeof x); }
+
+#if BC_LANES == 4
+#define BC_LOW 0, 4, 1, 5
+#define BC_HIGH 2, 6, 3, 7
+#elif BC_LANES == 8
+#define BC_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define BC_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif BC_LANES == 16
+#define BC_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define BC_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#endif
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define BC_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define BC_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bc_vi){__VA_ARGS__})
+#endif
+
+/* Transposes a square of BC_LANES vectors by repeated perfect shuffles. */
+BC_INLINE void bc_vf_transpose(bc_vf x[BC_LANES]) {
+    for (int round = 1; round < BC_LANES; round *= 2) {
+        bc_vf y[BC_LANES];
+        for (int i = 0; i < BC_LANES / 2; i++) {
+            y[2 * i] = BC_SHUFFLE(x[i], x[i + BC_LANES / 2], BC_LOW);
+            y[2 * i + 1] = BC_SHUFFLE(x[i], x[i + BC_LANES / 2], BC_HIGH);
+        }
+        for (int i = 0; i < BC_LANES; i++) {
+            x[i] = y[i];
+        }
+    }
+}
+
+#endif
+
+/* mask is all ones or all zeros in each lane */
+BC_INLINE bc_vf bc_vf_select(bc_vi mask, bc_vf yes, bc_vf no) {
+    return bc_vf_of_bits((mask & bc_vf_bits(yes)) | (~mask & bc_vf_bits(no)));
+}
+
+BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) { return bc_vf_select(bc_vf_less(a, b), b, a); }
+
+/* The square root of a normal number or 0, correctly rounded: by the processor where it has the
+ * instruction, otherwise bit by bit in integers, with the same result. */
+BC_INLINE float bc_sqrt(float x) {
+#if defined(__SOFTFP__) || (defined(__riscv) && !defined(__riscv_flen))
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (bits == 0) {
+        return 0.0f;
+    }
+    uint32_t exponent = (bits >> 23) + 127u;
+    uint64_t rest = (uint64_t)((bits & 0x7fffffu) | 0x800000u) << (25u + (exponent & 1u));
+    uint64_t root = 0;
+    for (uint64_t bit = (uint64_t)1 << 48; bit != 0; bit >>= 2) {
+        if (rest >= root + bit) {
+            rest -= root + bit;
+            root = (root >> 1) + bit;
+        } else {
+            root >>= 1;
+        }
+    }
+    root = (root + 1u) >> 1; /* never a tie: an odd root would have an odd square */
+    bits = ((exponent >> 1) << 23) + ((uint32_t)root - 0x800000u);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
+BC_INLINE bc_vf bc_vf_sqrt(bc_vf x) {
+#if BC_LANES == 1
+    return bc_sqrt(x);
+#else
+    for (int i = 0; i < BC_LANES; i++) {
+        x[i] = bc_sqrt(x[i]);
+    }
+    return x;
+#endif
+}
+
+/* ln x for normal x > 0, within 2 ulp (and 1e-9 near 1). x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt 2;
+ * ln(1 + f) = f - f^2/2 + f^3 P(f), P from csrc/tools/fit_ln.py. e*ln 2 in two parts, the first exact
+ * (as in Cephes logf). */
+BC_INLINE bc_vf bc_vf_ln(bc_vf x) {
+    bc_vi bits = bc_vf_bits(x) - 0x3f3504f3; /* sqrt(1/2) */
+    bc_vf e = bc_vf_of_int(bits >> 23);
+    bc_vf f = bc_vf_of_bits((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    bc_vf p = f * -0.0763114914f + 0.12854901f;
+    p = p * f - 0.132079005f;
+    p = p * f + 0.141900107f;
+    p = p * f - 0.166165218f;
+    p = p * f + 0.200016156f;
+    p = p * f - 0.25001061f;
+    p = p * f + 0.333333284f;
+    bc_vf f2 = f * f;
+    bc_vf tail = f * f2 * p - 0.5f * f2;
+    return e * 0.693359375f + (f + (tail - e * 2.12194440e-4f));
+}
+
+#endif
