@@ -29,8 +29,8 @@ class TensorInfo:
     """One input or output of a model.
 
     ``shape`` has -1 where the file leaves a size open. ``dtype`` is numpy's name ("float32",
-    "int8", ...). ``scale`` and ``zero_point`` turn a stored integer q into scale * (q - zero_point);
-    both are None for a tensor that holds real numbers.
+    "int8", ...). A stored integer q stands for scale * (q - zero_point); both are None for a
+    tensor that holds real numbers.
     """
 
     name: str

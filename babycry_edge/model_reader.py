@@ -28,7 +28,7 @@ def read_model_file(path: str | PathLike[str]) -> tuple[bytes, ModelFile]:
 def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_MODEL_BYTES:
-            raise BabycryError(f"{path} is larger than {MAX_MODEL_BYTES} bytes: no model for a device")
+            raise BabycryError(f"{path} exceeds {MAX_MODEL_BYTES} bytes: no model for a device")
         data = path.read_bytes()
     except OSError as error:
         raise BabycryError(f"cannot read model {path}: {error.strerror or error}") from None

@@ -27,13 +27,14 @@ from babycry_edge.model_file import (
 )
 
 # TensorType
-_DTYPES = (
+_DTYPE_LIST = (
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64"
     " resource variant uint32 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2"
-).split()
+)
+_DTYPES = tuple(_DTYPE_LIST.split())
 
 # BuiltinOperator, in the order of its codes (0 is ADD)
-OPERATOR_NAMES = (
+_OPERATOR_LIST = (
     "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE "
     "EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D "
     "LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 "
@@ -65,7 +66,8 @@ OPERATOR_NAMES = (
     "STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT STABLEHLO_WHILE "
     "STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW "
     "STABLEHLO_COMPOSITE STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE"
-).split()
+)
+OPERATOR_NAMES = tuple(_OPERATOR_LIST.split())
 _CUSTOM = OPERATOR_NAMES.index("CUSTOM")
 
 
@@ -211,7 +213,7 @@ class _Table:
     def text(self, index: int) -> str:
         start, length = self.vector(index, 1)
         if length > MAX_NAME_BYTES:
-            raise BabycryError(f"TFLite model: a name in {self.what} exceeds {MAX_NAME_BYTES} bytes")
+            raise _malformed(f"a name in {self.what} exceeds {MAX_NAME_BYTES} bytes")
         return _decode(self.flat.bytes_at(start, length), f"a name in {self.what}")
 
 

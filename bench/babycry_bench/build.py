@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from typing import Any
 
-import babycry_edge
+from babycry_edge.frontend import instruction_sets
 
 _PACKAGES = (
     "numpy",
@@ -20,9 +20,11 @@ _PACKAGES = (
 
 
 def describe_build() -> dict[str, Any]:
-    """Versions of this package, its C library, Python and the libraries that took part."""
+    """Versions of this package, Python and the libraries that took part; instruction sets."""
     return {
-        "babycry_edge": babycry_edge.__version__,
+        "babycry_edge": package_version("babycry-edge") or "(source tree)",
+        "instruction_set": instruction_sets()[0],
+        "instruction_sets": instruction_sets(),
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := package_version(name))},
     }

@@ -31,7 +31,7 @@ def peak_rss_bytes() -> int:
     child can show the memory of the parent that started it.
     """
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
             for line in status:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024

@@ -17,7 +17,7 @@ from babycry_bench.parity.feature_hashes import clip_hash
 from babycry_bench.parity.profiles import PROFILES
 from babycry_bench.parity.scores import ClipScore, score_clips
 from babycry_bench.report import write_beside_then_rename
-from babycry_edge import Detector, Model
+from babycry_edge import Detector, Frontend, Model
 from babycry_edge.errors import BabycryError
 
 _SCORE_DECIMALS = 6
@@ -25,7 +25,11 @@ _SCORE_DECIMALS = 6
 
 def expected_features(clips: list[Clip]) -> dict[str, dict[str, str]]:
     """The hash of every clip's features by every profile."""
-    return {profile: {clip.name: clip_hash(profile, clip) for clip in clips} for profile in PROFILES}
+    frontends = {profile: Frontend.from_profile(profile) for profile in PROFILES}
+    return {
+        profile: {clip.name: clip_hash(frontend, clip) for clip in clips}
+        for profile, frontend in frontends.items()
+    }
 
 
 def expected_scores(float_model: Path, clips: list[Clip]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -45,8 +46,8 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """Indented JSON that ends with a line feed and holds no NaN or Infinity."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+        """Indented JSON that ends with a line feed; NaN and infinity, which JSON lacks, are null."""
+        return json.dumps(_finite(self.to_dict()), indent=2, allow_nan=False) + "\n"
 
 
 def write_beside_then_rename(path: Path, text: str) -> None:
@@ -55,17 +56,26 @@ def write_beside_then_rename(path: Path, text: str) -> None:
     Raises:
         BabycryError: the folder is missing or cannot be written.
     """
-    temporary: str | None = None
+    part: Path | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        part = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if part is not None:
+            part.unlink(missing_ok=True)
         raise BabycryError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _finite(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_finite(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def _umask() -> int:

@@ -7,10 +7,9 @@ static void derive(bc_plan *plan, const bc_frontend_config *cfg) {
     plan->n_stages = bc_fft_stages(plan->half, plan->radix);
     int centered = cfg->framing != BC_FRAMING_LEFT;
     plan->pad = centered ? plan->half : 0;
-    plan->frame_length = (uint16_t)(centered ? cfg->n_fft : cfg->win_length);
-    if (centered && cfg->window_position == BC_WINDOW_POSITION_CENTER) {
-        plan->window_offset = (uint16_t)((cfg->n_fft - cfg->win_length) / 2);
-    }
+    int at_left = cfg->window_position == BC_WINDOW_POSITION_LEFT;
+    plan->frame_length = (uint16_t)(at_left && !centered ? cfg->win_length : cfg->n_fft);
+    plan->window_offset = (uint16_t)(at_left ? 0 : (cfg->n_fft - cfg->win_length) / 2);
     plan->ring_size = (uint32_t)cfg->n_fft + 1u; /* a frame, and the one sample that a mirror needs more */
 }
 

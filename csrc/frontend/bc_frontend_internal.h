@@ -68,7 +68,7 @@ typedef struct bc_plan {
     bc_kernel *frame_kernel; /* for a stream: one frame at a time */
     uint16_t half;           /* n_fft / 2: length of the complex FFT */
     uint16_t window_offset;  /* where the window starts in the FFT frame */
-    uint16_t frame_length;   /* samples that a frame spans: n_fft, or win_length for framing left */
+    uint16_t frame_length;   /* samples that a frame spans: n_fft, or win_length if both start at its left */
     uint16_t pad;            /* samples of padding on each side of the clip */
     uint8_t n_stages;
     uint8_t radix[BC_MAX_STAGES];

@@ -95,10 +95,8 @@ BC_INLINE bc_vf bc_vf_select(bc_vi mask, bc_vf yes, bc_vf no) {
 
 BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) { return bc_vf_select(bc_vf_less(a, b), b, a); }
 
-/* The square root of a normal number or 0, correctly rounded: by the processor where it has the
- * instruction, otherwise bit by bit in integers, with the same result. */
-BC_INLINE float bc_sqrt(float x) {
-#if defined(__SOFTFP__) || (defined(__riscv) && !defined(__riscv_flen))
+/* The square root of a normal number or 0, correctly rounded, bit by bit. */
+BC_INLINE float bc_sqrt_in_integers(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     if (bits == 0) {
@@ -119,6 +117,12 @@ BC_INLINE float bc_sqrt(float x) {
     bits = ((exponent >> 1) << 23) + ((uint32_t)root - 0x800000u);
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+/* The processor's square root is correctly rounded too (IEEE 754), where it has one. */
+BC_INLINE float bc_sqrt(float x) {
+#if defined(__SOFTFP__) || (defined(__riscv) && !defined(__riscv_flen))
+    return bc_sqrt_in_integers(x);
 #else
     return __builtin_sqrtf(x);
 #endif

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_bench.clip_audio import at_rate
 from babycry_bench.clips import Clip
 from babycry_edge import Detector
 
@@ -27,9 +28,10 @@ def score_clips(
     detector: Detector, clips: Sequence[Clip], on_clip: Callable[[], object] = lambda: None
 ) -> list[ClipScore]:
     """The detector's answer on each clip, in order."""
+    rate = detector.model.metadata.frontend.sample_rate
     scores = []
     for clip in clips:
-        detection = detector.detect(clip.samples, clip.sample_rate)
+        detection = detector.detect(at_rate(clip, rate), rate)
         window_scores = np.asarray(detection.window_scores, dtype=np.float64).reshape(-1)
         scores.append(ClipScore(clip.name, detection.score, detection.detected, window_scores))
         on_clip()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_bench.clip_audio import features_of_recorded_samples
 from babycry_bench.clips import Clip
 from babycry_bench.parity.profiles import PROFILES, streamable
 from babycry_edge import Frontend
@@ -25,7 +26,7 @@ def check_streaming(
         frontend = Frontend(streamable(profile))
         different = []
         for clip in clips:
-            whole = frontend(clip.samples, sample_rate=clip.sample_rate)
+            whole = features_of_recorded_samples(frontend, clip)
             if streamed(frontend, clip).tobytes() != whole.tobytes():
                 different.append(clip.name)
             on_clip()

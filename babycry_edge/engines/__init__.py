@@ -1,0 +1,8 @@
+"""Inference engines behind one protocol; each library is imported when a model asks for it."""
+
+from __future__ import annotations
+
+from babycry_edge.engines.choice import ENGINES, open_engine
+from babycry_edge.engines.engine import Engine
+
+__all__ = ["ENGINES", "Engine", "open_engine"]

@@ -1,0 +1,85 @@
+"""TFLite files through LiteRT (ai-edge-litert) or the older tflite-runtime.
+
+The two libraries share one interpreter interface.
+
+Kernels: the interpreter's default resolver, whose XNNPACK delegate runs int8 networks. XNNPACK
+rounds each requantisation to the nearest integer in single precision with the same formula on
+x86-64 and ARM, and is several times faster than the reference kernels; the two may differ by one
+step of the output scale, which a model's golden tolerance covers.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy.typing as npt
+
+from babycry_edge.engines.engine import Engine
+from babycry_edge.engines.quiet import quiet_stderr
+from babycry_edge.engines.refusal import refusal
+from babycry_edge.errors import BabycryError
+from babycry_edge.extras import require
+
+
+class _Interpreter:
+    def __init__(self, interpreter: Any, name: str, version: str) -> None:
+        self._interpreter = interpreter
+        self._input = interpreter.get_input_details()[0]["index"]
+        self._output = interpreter.get_output_details()[0]["index"]
+        self.name = name
+        self.version = version
+
+    def run(self, tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            self._interpreter.set_tensor(self._input, tensor)
+            self._interpreter.invoke()
+            output: npt.NDArray[Any] = self._interpreter.get_tensor(self._output)
+        except Exception as error:
+            raise refusal(self.name, "run the model", error) from None
+        return output
+
+
+def open_litert(data: bytes, threads: int) -> Engine:
+    """Load a TFLite model into LiteRT.
+
+    Raises:
+        BabycryError: ai-edge-litert is not installed or refuses the model.
+    """
+    with quiet_stderr():
+        library = require("ai_edge_litert.interpreter", "tflite")
+        return _open(library, "litert", "ai-edge-litert", data, threads)
+
+
+def open_tflite_runtime(data: bytes, threads: int) -> Engine:
+    """Load a TFLite model into tflite-runtime, the choice for 32-bit ARM.
+
+    Raises:
+        BabycryError: tflite-runtime is not installed, refuses the model, or meets numpy 2.
+    """
+    with quiet_stderr():
+        try:
+            library = require("tflite_runtime.interpreter", "tflite")
+        except BabycryError:
+            raise
+        except Exception:  # numpy 2 under a library built for numpy 1: ImportError, AttributeError
+            raise BabycryError(
+                "tflite-runtime does not start with this numpy: pip install 'numpy<2'"
+            ) from None
+        return _open(library, "tflite-runtime", "tflite-runtime", data, threads)
+
+
+def _open(library: Any, name: str, distribution: str, data: bytes, threads: int) -> Engine:
+    try:
+        interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        interpreter.allocate_tensors()
+    except Exception as error:
+        raise refusal(name, "load the model", error) from None
+    return _Interpreter(interpreter, name, _version(distribution))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,152 @@
+"""The report as a firmware engineer reads it in a terminal, at most 100 columns wide."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from babycry_bench.report import Record, Report
+
+MAX_COLUMNS = 100
+
+_STAGE_TITLES = {
+    "frontend_window": "front-end, one window",
+    "frontend_clip": "front-end, one clip",
+    "engine": "engine, one window",
+    "pipeline": "whole pipeline, one clip",
+}
+_COLD_START_TITLES = {
+    "import_ms": "import",
+    "first_features_ms": "first features",
+    "load_ms": "load the model",
+    "first_inference_ms": "first inference",
+    "total_ms": "import to first score",
+    "self_check_ms": "golden self-check",
+}
+_VERDICTS = {
+    True: Text("pass", style="green"),
+    False: Text("FAIL", style="bold red"),
+    None: Text("skip", style="yellow"),
+}
+
+
+def print_report(report: Report, file: TextIO) -> None:
+    """Print latency, footprint, gates and verdict; colour only on a terminal."""
+    width = shutil.get_terminal_size().columns if file.isatty() else MAX_COLUMNS
+    console = Console(file=file, width=min(width, MAX_COLUMNS), highlight=False)
+    console.print()
+    for line in _header(report):
+        console.print(line)
+    for table in (_latency(report), _footprint(report), _gates(report)):
+        console.print()
+        console.print(table)
+    console.print()
+    for warning in report.warnings:
+        console.print(Padding(Text(f"note: {warning}", style="yellow"), (0, 1)))
+    console.print(Padding(_verdict(report), (0, 1)))
+
+
+def _header(report: Report) -> Iterable[Text]:
+    build, machine = report.build, report.machine
+    cores = machine["cores"]
+    yield Text.assemble(
+        " ", (f"babycry-edge {build['babycry_edge']}", "bold"), f", {build['instruction_set']}"
+    )
+    yield Text(
+        f" {machine['cpu'] or 'unknown CPU'}, {cores} {'core' if cores == 1 else 'cores'}, "
+        f"{machine['architecture']}, {machine['operating_system']}, Python {build['python']}"
+    )
+
+
+def _table(title: str, *number_columns: str) -> Table:
+    table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 1))
+    table.add_column(Text(title, style="bold not dim"), no_wrap=True, overflow="ellipsis")
+    for name in number_columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _latency(report: Report) -> Table:
+    table = _table("Latency", "p50 ms", "p95 ms", "p99 ms", "max ms", "count", "RTF p50", "RTF p95")
+    for model in report.models:
+        table.add_row(f"{model['model']}, {model['engine']} {model['engine_version'] or ''}")
+        for stage in report.stages:
+            if stage["model"] == model["model"]:
+                table.add_row(*_latency_cells(stage))
+    return table
+
+
+def _latency_cells(stage: Record) -> list[str]:
+    times = [f"{stage[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms")]
+    factors = [f"{stage['real_time_factor'][key]:.5f}" for key in ("p50", "p95")]
+    title = f"  {_STAGE_TITLES.get(stage['stage'], stage['stage'])}"
+    if stage["stage"].startswith("frontend"):
+        title += f" ({stage['audio_s']:.3g} s)"
+    return [title, *times, str(stage["count"]), *factors]
+
+
+def _footprint(report: Report) -> Table:
+    table = _table("Cold start and footprint", *(model["model"] for model in report.models))
+    starts = [model["cold_start"] for model in report.models]
+    for key, title in _COLD_START_TITLES.items():
+        table.add_row(f"  {title}", *(f"{start[key]:.0f} ms" for start in starts))
+    for key, title in (
+        ("peak_rss_bytes", "peak memory of the process"),
+        ("frontend_rss_bytes", "of which before the engine"),
+    ):
+        table.add_row(f"  {title}", *(_bytes(start[key]) for start in starts))
+    table.add_row("  model file", *(_bytes(model["size_bytes"]) for model in report.models))
+    return table
+
+
+def _gates(report: Report) -> Table:
+    table = _table("Gates", "worst value", "bound", "of", "verdict")
+    for name in dict.fromkeys(record["gate"] for record in report.gates):
+        records = [record for record in report.gates if record["gate"] == name]
+        worst = _worst(records)
+        limit = f"{worst['operator']} {_value(worst['bound'], worst['unit'])}"
+        value = worst.get("skipped") or _value(worst["value"], worst["unit"])
+        table.add_row(f"  {name}", value, limit, str(len(records)), _VERDICTS[worst["passed"]])
+    return table
+
+
+def _worst(records: list[Record]) -> Record:
+    """The record to show of one gate: a failed one first, then the one closest to its bound."""
+
+    def badness(record: Record) -> tuple[int, float]:
+        rank = {False: 2, True: 1, None: 0}[record["passed"]]
+        value = record["value"]
+        number = float(value) if isinstance(value, (int, float)) else 0.0
+        return rank, -number if record["operator"].startswith(">") else number
+
+    return max(records, key=badness)
+
+
+def _verdict(report: Report) -> Text:
+    failed = [record["name"] for record in report.gates if record["passed"] is False]
+    skipped = sum(record["passed"] is None for record in report.gates)
+    passed = len(report.gates) - len(failed) - skipped
+    counts = f"{passed} checks passed, {len(failed)} failed, {skipped} skipped"
+    if report.passed:
+        return Text.assemble(("PASSED", "bold green"), f"  {counts}")
+    return Text.assemble(("FAILED", "bold red"), f"  {counts}: ", ", ".join(failed))
+
+
+def _value(value: Any, unit: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float)):
+        return "none"
+    if unit == "bytes":
+        return _bytes(value)
+    return f"{value:.3g} {unit}".rstrip() if abs(value) < 1000 else f"{value:.0f} {unit}".rstrip()
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1024:.0f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.0f} MiB"
