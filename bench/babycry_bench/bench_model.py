@@ -38,6 +38,7 @@ class BenchModel:
             "sha256": self.model.file.sha256,
             "size_bytes": self.model.file.size,
             "engine": self.model.engine,
+            "engine_version": self.model.engine_version,
             "input_dtypes": [tensor.dtype for tensor in self.model.file.inputs],
             "operators": dict(self.model.file.operators),
             "metadata": {

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from babycry_bench.clip_audio import features_of_recorded_samples
 from babycry_bench.clips import Clip
@@ -15,15 +11,11 @@ from babycry_bench.expected import Expected
 from babycry_bench.parity.profiles import PROFILES
 from babycry_edge import Frontend, FrontendConfig
 from babycry_edge.frontend import instruction_sets
-
-
-def features_sha256(features: npt.NDArray[np.float32]) -> str:
-    """SHA-256 of the features' little-endian float32 bytes, time-major."""
-    return hashlib.sha256(np.ascontiguousarray(features, dtype="<f4").tobytes()).hexdigest()
+from babycry_edge.model import features_sha256
 
 
 def clip_hash(frontend: Frontend, clip: Clip) -> str:
-    """The hash of one clip's features, computed here and now."""
+    """SHA-256 of one clip's features as little-endian float32, time-major; computed here and now."""
     return features_sha256(features_of_recorded_samples(frontend, clip))
 
 
