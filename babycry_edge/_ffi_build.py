@@ -41,4 +41,6 @@ def generate() -> str:
 
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "babycry_edge/_ffi.c").write_text(generate())
+    (Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "babycry_edge/_ffi.c").write_text(
+        generate()
+    )

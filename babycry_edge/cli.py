@@ -199,7 +199,9 @@ def _features(args: argparse.Namespace) -> int:
     buffer = io.BytesIO()
     np.save(buffer, features)
     write_beside(args.output, buffer.getvalue())
-    print(f"{args.output}: {features.shape[0]} frames x {features.shape[1]} {args.profile} features")
+    print(
+        f"{args.output}: {features.shape[0]} frames x {features.shape[1]} {args.profile} features"
+    )
     return 0
 
 

@@ -68,9 +68,7 @@ class Detector:
         self.threshold = metadata.threshold if threshold is None else float(threshold)
         if not 0.0 < self.threshold <= 1.0:
             raise BabycryError(f"the threshold must be above 0 and at most 1, not {threshold}")
-        self.release_threshold = (
-            metadata.release_threshold * self.threshold / metadata.threshold
-        )
+        self.release_threshold = metadata.release_threshold * self.threshold / metadata.threshold
 
     def detect(self, audio: Audio, sample_rate: int) -> Detection:
         """Score a clip: the same as a stream of it, bit for bit.

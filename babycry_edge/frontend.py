@@ -158,9 +158,7 @@ def normalize_window(window: Features, kind: str) -> Features:
     if kind not in kinds:
         raise BabycryError(f"normalize must be {' or '.join(kinds)}, not {kind!r}")
     result = np.array(window, dtype=np.float32, order="C", ndmin=2)
-    _check(
-        lib.bc_features_normalize(_floats(result), *result.shape, kinds[kind]), "the features"
-    )
+    _check(lib.bc_features_normalize(_floats(result), *result.shape, kinds[kind]), "the features")
     return result
 
 

@@ -14,7 +14,7 @@ METADATA_KEY = "babycry_edge"
 MAX_MODEL_BYTES = 256 * 1024 * 1024
 
 #: Parsing stops with an error after this many protobuf fields or flatbuffer tables and elements.
-MAX_PARSE_STEPS = 2_000_000
+MAX_PARSE_STEPS = 1_000_000
 
 #: A longer metadata text, or a longer name of anything, is refused.
 MAX_METADATA_BYTES = 16 * 1024 * 1024

@@ -53,4 +53,3 @@ class BenchModel:
                 "calibration_sha256": metadata.calibration_sha256,
             },
         }
-

@@ -51,12 +51,11 @@ def probe(model_path: str, engine: str | None) -> dict[str, float]:
     The model is loaded without its self-check, so that the first inference is the first one.
     """
     watch = StopWatch()
-    import babycry_edge  # noqa: F401
-
-    laps = {"import_ms": watch.lap_ms()}
     import numpy as np
 
     from babycry_edge import Frontend
+
+    laps = {"import_ms": watch.lap_ms()}
 
     frontend = Frontend.from_profile("librosa")
     tone = np.sin(np.arange(16000, dtype=np.float32) * np.float32(0.25))

@@ -36,13 +36,14 @@ class Workload:
 class Effort:
     """How long to measure each workload: ``rounds`` blocks of ``block_s`` seconds.
 
-    A block times at least ``min_calls`` calls however long they take, after ``warmup_calls``
-    calls that bring caches and clocks up and are not counted.
+    A block times ``min_calls`` calls however long they take and ``max_calls`` at most, after
+    ``warmup_calls`` calls that bring caches and clocks up and are not counted.
     """
 
     rounds: int = 8
-    block_s: float = 0.15
+    block_s: float = 0.3
     min_calls: int = 8
+    max_calls: int = 500
     warmup_calls: int = 2
 
 
@@ -121,7 +122,7 @@ def _measure_block(timing: Timing, effort: Effort) -> None:
     timing.warmup += effort.warmup_calls
     calls = 0
     block_end = perf_counter_ns() + int(effort.block_s * 1e9)
-    while calls < effort.min_calls or perf_counter_ns() < block_end:
+    while calls < effort.min_calls or (calls < effort.max_calls and perf_counter_ns() < block_end):
         item = items[len(timing.nanoseconds) % len(items)]
         start = perf_counter_ns()
         item.call()

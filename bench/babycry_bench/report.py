@@ -46,7 +46,7 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """Indented JSON that ends with a line feed; NaN and infinity, which JSON lacks, are null."""
+        """Indented JSON; NaN and infinity, which JSON lacks, become null."""
         return json.dumps(_finite(self.to_dict()), indent=2, allow_nan=False) + "\n"
 
 

@@ -22,8 +22,7 @@ _STAGE_TITLES = {
     "pipeline": "whole pipeline, one clip",
 }
 _COLD_START_TITLES = {
-    "import_ms": "import",
-    "first_features_ms": "first features",
+    "to_first_features_ms": "import and first features",
     "load_ms": "load the model",
     "first_inference_ms": "first inference",
     "total_ms": "import to first score",
@@ -40,16 +39,19 @@ def print_report(report: Report, file: TextIO) -> None:
     """Print latency, footprint, gates and verdict; colour only on a terminal."""
     width = shutil.get_terminal_size().columns if file.isatty() else MAX_COLUMNS
     console = Console(file=file, width=min(width, MAX_COLUMNS), highlight=False)
-    console.print()
-    for line in _header(report):
-        console.print(line)
-    for table in (_latency(report), _footprint(report), _gates(report)):
+    with console.capture() as capture:
         console.print()
-        console.print(table)
-    console.print()
-    for warning in report.warnings:
-        console.print(Padding(Text(f"note: {warning}", style="yellow"), (0, 1)))
-    console.print(Padding(_verdict(report), (0, 1)))
+        for line in _header(report):
+            console.print(line)
+        for table in (_latency(report), _footprint(report), _gates(report)):
+            console.print()
+            console.print(table)
+        console.print()
+        for note in _notes(report):
+            console.print(Padding(Text(f"note: {note}", style="yellow"), (0, 1)))
+        console.print(Padding(_verdict(report), (0, 1)))
+    for row in capture.get().splitlines():
+        print(row.rstrip(), file=file)
 
 
 def _header(report: Report) -> Iterable[Text]:
@@ -106,12 +108,13 @@ def _footprint(report: Report) -> Table:
 
 
 def _gates(report: Report) -> Table:
-    table = _table("Gates", "worst value", "bound", "of", "verdict")
+    table = _table("Gates", "worst value", "bound", "checks", "verdict")
     for name in dict.fromkeys(record["gate"] for record in report.gates):
         records = [record for record in report.gates if record["gate"] == name]
         worst = _worst(records)
-        limit = f"{worst['operator']} {_value(worst['bound'], worst['unit'])}"
-        value = worst.get("skipped") or _value(worst["value"], worst["unit"])
+        unit = "bytes" if worst["unit"] == "bytes" else ""
+        limit = f"{worst['operator']} {_value(worst['bound'], unit)}"
+        value = "skipped" if "skipped" in worst else _value(worst["value"], worst["unit"])
         table.add_row(f"  {name}", value, limit, str(len(records)), _VERDICTS[worst["passed"]])
     return table
 
@@ -126,6 +129,16 @@ def _worst(records: list[Record]) -> Record:
         return rank, -number if record["operator"].startswith(">") else number
 
     return max(records, key=badness)
+
+
+def _notes(report: Report) -> list[str]:
+    """The warnings, and once each the reasons why a gate was skipped."""
+    skipped: dict[str, list[str]] = {}
+    for record in report.gates:
+        if "skipped" in record and record["gate"] not in skipped.get(record["skipped"], []):
+            skipped.setdefault(record["skipped"], []).append(record["gate"])
+    reasons = [f"{len(gates)} gates skipped: {reason}" for reason, gates in skipped.items()]
+    return [*report.warnings, *reasons]
 
 
 def _verdict(report: Report) -> Text:

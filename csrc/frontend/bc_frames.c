@@ -251,7 +251,7 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
         for (size_t lane = 0; lane < count; lane++) {
             float row[BC_LANES];
             bc_vf_store(row, tile[lane]);
-            memcpy(features + lane * n_mels + band, row, width * sizeof(float));
+            __builtin_memcpy(features + lane * n_mels + band, row, width * sizeof(float));
         }
     }
 }

@@ -2,6 +2,7 @@
  *
  * A whole clip at once, and what depends on the whole clip: ref = max, top_db, normalize.
  */
+
 #include "bc_frontend_internal.h"
 
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples) {
@@ -16,10 +17,14 @@ int bc_too_short(const bc_plan *plan, uint64_t n_samples) {
     return plan->config.framing == BC_FRAMING_CENTER_REFLECT && n_samples <= plan->pad;
 }
 
+/* The bits of a float's magnitude grow with it, and those of infinity and NaN are the largest. */
 int bc_samples_are_finite(const float *pcm, size_t n) {
-    size_t bad = 0;
+    const int32_t limit = 0x4e800000; /* 2^30 */
+    int32_t bad = 0;
     for (size_t i = 0; i < n; i++) {
-        bad += !(pcm[i] >= -BC_MAX_SAMPLE && pcm[i] <= BC_MAX_SAMPLE);
+        int32_t bits;
+        __builtin_memcpy(&bits, &pcm[i], sizeof bits);
+        bad |= (bits & 0x7fffffff) > limit;
     }
     return bad == 0;
 }

@@ -28,9 +28,6 @@
 #define BC_RAM_ALIGNMENT 64u
 #define BC_INT16_SCALE (1.0f / 32768.0f)
 
-/* Samples beyond this magnitude could overflow the spectrum; they are refused like NaN. */
-#define BC_MAX_SAMPLE 1073741824.0f
-
 /* Powers below this become 0, so that no later product is subnormal: the answer is then the same
  * on processors (and in processes) that flush subnormal numbers to zero. It is -240 dB; the
  * smallest power that one int16 step makes is about -180 dB. */
@@ -124,6 +121,6 @@ const bc_isa *bc_isa_at(size_t index);
 /* bc_frontend_compute.c */
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples);
 int bc_too_short(const bc_plan *plan, uint64_t n_samples);
-int bc_samples_are_finite(const float *pcm, size_t n);
+int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30: no spectrum overflows */
 
 #endif

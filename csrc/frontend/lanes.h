@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define BC_INLINE static inline __attribute__((always_inline))
 
@@ -20,12 +19,12 @@ typedef int32_t bc_vi;
 BC_INLINE bc_vf bc_splat(float x) { return x; }
 BC_INLINE bc_vi bc_vf_bits(bc_vf x) {
     bc_vi bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 BC_INLINE bc_vf bc_vf_of_bits(bc_vi bits) {
     bc_vf x;
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 BC_INLINE bc_vf bc_vf_of_int(bc_vi x) { return (float)x; }
@@ -45,15 +44,15 @@ BC_INLINE bc_vi bc_vf_less(bc_vf a, bc_vf b) { return (bc_vi)(a < b); }
 
 BC_INLINE bc_vf bc_vf_load(const float *p) {
     bc_vf x;
-    memcpy(&x, p, sizeof x);
+    __builtin_memcpy(&x, p, sizeof x);
     return x;
 }
 BC_INLINE bc_vf bc_vf_load_int16(const int16_t *p) {
     bc_vs x;
-    memcpy(&x, p, sizeof x);
+    __builtin_memcpy(&x, p, sizeof x);
     return __builtin_convertvector(x, bc_vf);
 }
-BC_INLINE void bc_vf_store(float *p, bc_vf x) { memcpy(p, &x, sizeof x); }
+BC_INLINE void bc_vf_store(float *p, bc_vf x) { __builtin_memcpy(p, &x, sizeof x); }
 
 #if BC_LANES == 4
 #define BC_LOW 0, 4, 1, 5
@@ -98,7 +97,7 @@ BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) { return bc_vf_select(bc_vf_less(a, 
 /* The square root of a normal number or 0, correctly rounded, bit by bit. */
 BC_INLINE float bc_sqrt_in_integers(float x) {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     if (bits == 0) {
         return 0.0f;
     }
@@ -115,7 +114,7 @@ BC_INLINE float bc_sqrt_in_integers(float x) {
     }
     root = (root + 1u) >> 1; /* never a tie: an odd root would have an odd square */
     bits = ((exponent >> 1) << 23) + ((uint32_t)root - 0x800000u);
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 

@@ -15,7 +15,7 @@ from babycry_edge.model import features_sha256
 
 
 def clip_hash(frontend: Frontend, clip: Clip) -> str:
-    """SHA-256 of one clip's features as little-endian float32, time-major; computed here and now."""
+    """SHA-256 of one clip's features as little-endian float32, time-major."""
     return features_sha256(features_of_recorded_samples(frontend, clip))
 
 

@@ -97,7 +97,8 @@ def librosa_power_mel(librosa: ModuleType, config: FrontendConfig, samples: Feat
         htk=config.mel_scale == "htk",
         norm="slaney" if config.mel_norm == "slaney" else None,
     )
-    return np.asarray(mel).T
+    power: Features = np.asarray(mel).T
+    return power
 
 
 def signal_to_noise_db(expected: Features, actual: Features) -> float | None:

@@ -1,0 +1,183 @@
+"""One trained network -> float and int8 ONNX and TFLite files that check themselves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from babycry_convert.calibration import Calibration
+from babycry_convert.embed import embed
+from babycry_convert.onnx_export import export_onnx
+from babycry_convert.onnx_quantize import output_scale, quantize_onnx
+from babycry_convert.tflite_export import export_tflite
+from babycry_convert.tflite_quantize import quantize_tflite
+from babycry_edge.detector import Detector
+from babycry_edge.errors import BabycryError
+from babycry_edge.metadata import Activation, Golden, GoldenEvent, ModelMetadata
+from babycry_edge.model import Model, features_sha256, golden_windows
+from babycry_edge.model_file import ModelFormat
+from babycry_edge.tflite_file import read_tflite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: How far a float file's scores may move between machines: the order of additions differs.
+FLOAT_SCORE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class ConvertedFiles:
+    """The four files of one network; all carry the same metadata but for their own scores."""
+
+    float_onnx: Path
+    int8_onnx: Path
+    float_tflite: Path
+    int8_tflite: Path
+
+    def paths(self) -> tuple[Path, Path, Path, Path]:
+        return self.float_onnx, self.int8_onnx, self.float_tflite, self.int8_tflite
+
+
+def convert_module(
+    module: nn.Module,
+    metadata: ModelMetadata,
+    calibration: npt.NDArray[np.float32],
+    calibration_list: list[str],
+    golden_pcm: npt.NDArray[np.int16],
+    out_dir: Path,
+    stem: str,
+) -> ConvertedFiles:
+    """Convert a network, record golden answers from each written file and check each one.
+
+    Args:
+        module: maps float32 ``(N, 1, T, F)`` to logits ``(N, n_labels)``.
+        metadata: everything but the calibration fields and ``golden``, which are set here.
+        calibration: windows as the model sees them, float32 ``(n, T, F)``.
+        calibration_list: the recordings that the windows come from, each named once.
+        golden_pcm: ``(n_samples,)`` int16 at the front-end's sample rate, one window or longer.
+        out_dir: folder of the files, made if absent.
+        stem: file names are ``{stem}_float.onnx``, ``{stem}.onnx``, ``{stem}_float.tflite`` and
+            ``{stem}.tflite``.
+
+    Returns:
+        The paths. The same arguments give the same bytes.
+
+    Raises:
+        BabycryError: arguments that do not fit each other, a missing library, or a written file
+            that fails its own golden check. Then no file has been replaced.
+    """
+    recordings = Calibration(calibration, tuple(calibration_list))
+    frames, features = metadata.window_frames, metadata.frontend.n_mels
+    if calibration.shape[1:] != (frames, features):
+        raise BabycryError(
+            f"calibration windows have shape {calibration.shape}, the metadata says "
+            f"(n, {frames}, {features})"
+        )
+    described = replace(
+        metadata, calibration_sha256=recordings.sha256, calibration_count=recordings.count
+    )
+    windows = np.ascontiguousarray(calibration, dtype=np.float32)
+    float_onnx = export_onnx(module, frames, features)
+    float_tflite = export_tflite(module, frames, features)
+    models: dict[str, tuple[bytes, ModelFormat]] = {
+        f"{stem}_float.onnx": (float_onnx, "onnx"),
+        f"{stem}.onnx": (quantize_onnx(float_onnx, windows), "onnx"),
+        f"{stem}_float.tflite": (float_tflite, "tflite"),
+        f"{stem}.tflite": (quantize_tflite(float_tflite, windows), "tflite"),
+    }
+    return ConvertedFiles(*_write_all(models, described, golden_pcm, out_dir))
+
+
+def score_tolerance(scale: float | None, activation: Activation) -> float:
+    """How far a score may be from the recorded one, for an output of the given scale.
+
+    Kernels of two machines may round a logit to neighbouring steps (1 LSB). With softmax two logits
+    may move apart by a step each and the slope of a probability is at most 1/4; a sigmoid's slope
+    is at most 1/4 of one step. None is a float output.
+    """
+    if scale is None:
+        return FLOAT_SCORE_TOLERANCE
+    slope = {"softmax": 2 / 4, "sigmoid": 1 / 4, "none": 1.0}[activation]
+    return FLOAT_SCORE_TOLERANCE + slope * scale
+
+
+def _write_all(
+    models: dict[str, tuple[bytes, ModelFormat]],
+    metadata: ModelMetadata,
+    golden_pcm: npt.NDArray[np.int16],
+    out_dir: Path,
+) -> list[Path]:
+    """Write every model beside its place, check it there, then rename all of them."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    golden = _unanswered(metadata, golden_pcm)
+    with tempfile.TemporaryDirectory(prefix=".convert-", dir=out_dir) as folder:
+        written = []
+        for name, (model, model_format) in models.items():
+            path = Path(folder, name)
+            _write_checked(path, model, model_format, replace(metadata, golden=golden))
+            written.append(path)
+        return [path.replace(out_dir / path.name) for path in written]
+
+
+def _unanswered(metadata: ModelMetadata, pcm: npt.NDArray[np.int16]) -> Golden:
+    """The golden input with the hash of its features, before any model has answered."""
+    if pcm.dtype != np.int16 or pcm.ndim != 1:
+        raise BabycryError(f"the golden input is {pcm.dtype} {pcm.shape}, not int16 (n_samples,)")
+    golden = Golden(
+        pcm_s16le_zlib_b64=Golden.encode_pcm(pcm),
+        sample_rate=metadata.frontend.sample_rate,
+        n_samples=len(pcm),
+        features_sha256="0" * 64,
+        scores=(0.0,),
+        score_tolerance=1.0,
+    )
+    cut = golden_windows(metadata, golden)
+    return replace(golden, features_sha256=features_sha256(cut), scores=(0.0,) * len(cut))
+
+
+def _write_checked(
+    path: Path, model: bytes, model_format: ModelFormat, metadata: ModelMetadata
+) -> None:
+    """Write the model, let it answer, write it again with its answers, and load it as a user."""
+    path.write_bytes(embed(model, model_format, metadata.to_json()))
+    answered = _answer(Model.load(path, verify=False), _OUTPUT_SCALE[model_format](model))
+    path.write_bytes(embed(model, model_format, replace(metadata, golden=answered).to_json()))
+    Model.load(path, verify=True)
+
+
+def _tflite_output_scale(model: bytes) -> float | None:
+    return read_tflite(model).outputs[0].scale
+
+
+_OUTPUT_SCALE: dict[ModelFormat, Callable[[bytes], float | None]] = {
+    "onnx": output_scale,
+    "tflite": _tflite_output_scale,
+}
+
+
+def _answer(model: Model, scale: float | None) -> Golden:
+    metadata = model.metadata
+    golden = metadata.golden
+    if golden is None:
+        raise BabycryError("the metadata has no golden input")
+    scores = model.scores(golden_windows(metadata, golden))[:, metadata.target_index]
+    detection = Detector(model).detect(golden.pcm(), golden.sample_rate)
+    return replace(
+        golden,
+        scores=tuple(float(score) for score in scores),
+        score_tolerance=score_tolerance(scale, metadata.activation),
+        events=tuple(
+            GoldenEvent(event.label, event.start_s, _end(event.end_s, golden), event.score)
+            for event in detection.events
+        ),
+    )
+
+
+def _end(end_s: float | None, golden: Golden) -> float:
+    return golden.n_samples / golden.sample_rate if end_s is None else end_s

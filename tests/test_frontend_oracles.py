@@ -1,0 +1,292 @@
+"""The C front-end equals the libraries that models were trained with, within stated tolerances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from oracles import librosa_oracle, torchaudio_oracle, yamnet_oracle
+from oracles.signals import SAMPLE_RATE, as_double, at_16_khz, hard_signals, short_signals
+from oracles.tolerance import (
+    MAX_DB_ERROR,
+    MAX_LN_ERROR,
+    MEAN_DB_ERROR,
+    MEAN_LN_ERROR,
+    MIN_SNR_DB,
+    log_error,
+    snr_db,
+)
+
+from babycry_bench.clips import Clip
+from babycry_edge import BabycryError, Frontend, FrontendConfig
+
+Oracle = Callable[[NDArray[Any], FrontendConfig], NDArray[np.float64]]
+
+ORACLES: dict[str, Oracle] = {
+    "librosa": librosa_oracle.features,
+    "torchaudio": torchaudio_oracle.features,
+    "yamnet": yamnet_oracle.features,
+    "babycry": librosa_oracle.features,
+}
+
+LIBROSA_CONFIGS: dict[str, dict[str, Any]] = {
+    "mel of the first guides": {"n_fft": 512, "hop_length": 160, "n_mels": 64},
+    "htk, no norm, 40 bands": {
+        "n_fft": 1024,
+        "hop_length": 256,
+        "n_mels": 40,
+        "mel_scale": "htk",
+        "mel_norm": "none",
+    },
+    "relative to the maximum": {"ref": "max", "top_db": 80.0},
+    "relative to 0.5, 60 dB": {"ref": 0.5, "top_db": 60.0, "n_fft": 512, "hop_length": 200},
+    "window shorter than the frame": {"n_fft": 512, "win_length": 400, "hop_length": 160},
+    "odd window shorter than the frame": {"n_fft": 512, "win_length": 301, "hop_length": 160},
+    "magnitude": {"spectrum": "magnitude", "n_fft": 1024, "hop_length": 320, "n_mels": 80},
+    "reflected ends": {"framing": "center_reflect", "n_fft": 1024, "hop_length": 256},
+    "not centred": {"framing": "left", "n_fft": 512, "win_length": 400, "hop_length": 160},
+    "50 to 4000 Hz": {"fmin": 50.0, "fmax": 4000.0, "n_mels": 64},
+    "amin 1e-5": {"amin": 1e-5},
+    "natural logarithm": {"compression": "log", "log_offset": 1e-6, "n_fft": 512},
+    "natural logarithm with a floor": {"compression": "log_max", "log_offset": 1e-7},
+    "FFT of 64": {"n_fft": 64, "hop_length": 32, "n_mels": 12},
+    "FFT of 128": {"n_fft": 128, "hop_length": 64, "n_mels": 20},
+    "FFT of 256": {"n_fft": 256, "hop_length": 100, "n_mels": 26},
+    "FFT of 400": {"n_fft": 400, "hop_length": 160, "n_mels": 80},
+    "FFT of 480": {"n_fft": 480, "hop_length": 160, "n_mels": 64},
+    "FFT of 4096": {"n_fft": 4096, "hop_length": 1024, "n_mels": 256},
+    "one band": {"n_mels": 1},
+}
+
+
+def error_message(features: NDArray[Any], mel: NDArray[Any], oracle: NDArray[Any], c: Any) -> str:
+    """Why a comparison failed: the worst bin."""
+    error = log_error(features, oracle, mel, c)
+    frame, band = error.frame, error.band
+    return f"{error}: {features[frame, band]} and not {oracle[frame, band]}"
+
+
+def assert_within_tolerance(
+    config: FrontendConfig, samples: NDArray[Any], oracle: Oracle = librosa_oracle.features
+) -> None:
+    """Mel bands and compressed features of config against the oracle's."""
+    bands = replace(config, compression="none", ref=1.0, top_db=None, normalize="none")
+    expected_mel = oracle(as_double(samples), bands)
+    mel = Frontend(bands)(samples, SAMPLE_RATE)
+    assert mel.shape == expected_mel.shape
+    assert mel.dtype == np.float32
+    assert snr_db(mel, expected_mel) >= MIN_SNR_DB
+    if config.compression == "none":
+        return
+    expected = oracle(as_double(samples), config)
+    features = Frontend(config)(samples, SAMPLE_RATE)
+    assert features.shape == expected.shape
+    error = log_error(features, expected, expected_mel, config)
+    is_db = config.compression == "db"
+    why = error_message(features, expected_mel, expected, config) if features.size else ""
+    assert error.largest <= (MAX_DB_ERROR if is_db else MAX_LN_ERROR), why
+    assert error.mean <= (MEAN_DB_ERROR if is_db else MEAN_LN_ERROR), why
+
+
+@pytest.mark.parametrize("profile", ORACLES)
+def test_profile_equals_its_library_on_every_bundled_clip(profile: str, clips: list[Clip]) -> None:
+    _needs(profile)
+    for clip in clips:
+        config = FrontendConfig.from_profile(profile)
+        assert_within_tolerance(config, at_16_khz(clip), ORACLES[profile])
+
+
+@pytest.mark.parametrize("name", hard_signals())
+@pytest.mark.parametrize("profile", ORACLES)
+def test_profile_equals_its_library_on_signals_that_break_front_ends(
+    profile: str, name: str
+) -> None:
+    _needs(profile)
+    config = FrontendConfig.from_profile(profile)
+    assert_within_tolerance(config, hard_signals()[name], ORACLES[profile])
+
+
+@pytest.mark.parametrize("name", LIBROSA_CONFIGS)
+def test_librosa_with_other_arguments(name: str, clips: list[Clip]) -> None:
+    _needs("librosa")
+    changes = dict(LIBROSA_CONFIGS[name])
+    if changes.get("win_length", 0) and "window_position" not in changes:
+        changes["window_position"] = "center"
+    config = FrontendConfig.from_profile("librosa", **changes)
+    for clip in clips:
+        assert_within_tolerance(config, at_16_khz(clip))
+    for samples in hard_signals().values():
+        assert_within_tolerance(config, samples)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_fft": 512, "hop_length": 160, "n_mels": 64},
+        {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40},
+        {"n_fft": 1024, "hop_length": 512, "n_mels": 80, "fmin": 60.0, "fmax": 7600.0},
+        {"framing": "center_zero", "n_mels": 64},
+        {"framing": "left", "n_mels": 64},
+        {"spectrum": "magnitude", "compression": "log", "log_offset": 1e-6, "n_mels": 40},
+        {"top_db": 80.0},
+    ],
+    ids=lambda changes: ",".join(f"{k}={v}" for k, v in changes.items()),
+)
+def test_torchaudio_with_other_arguments(changes: dict[str, Any], clips: list[Clip]) -> None:
+    _needs("torchaudio")
+    config = FrontendConfig.from_profile("torchaudio", **changes)
+    for clip in clips:
+        assert_within_tolerance(config, at_16_khz(clip), torchaudio_oracle.features)
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 2, 511, 512, 1023, 1024, 1025, 2047, 2048, 2049])
+def test_librosa_takes_a_clip_of_any_length_even_an_empty_one(n_samples: int) -> None:
+    _needs("librosa")
+    samples = short_signals(2048, 512)[f"{n_samples} samples"]
+    config = FrontendConfig.from_profile("librosa")
+    assert_within_tolerance(config, samples)
+    assert len(Frontend(config)(samples, SAMPLE_RATE)) == 1 + n_samples // 512
+
+
+@pytest.mark.parametrize(("n_fft", "hop"), [(400, 200), (512, 160), (512, 500)])
+def test_torchaudio_refuses_what_the_library_refuses_and_takes_the_rest(
+    n_fft: int, hop: int
+) -> None:
+    _needs("torchaudio")
+    config = FrontendConfig.from_profile("torchaudio", n_fft=n_fft, hop_length=hop)
+    for samples in short_signals(n_fft, hop).values():
+        try:
+            torchaudio_oracle.features(as_double(samples), config)
+        except RuntimeError:
+            with pytest.raises(BabycryError, match="too short to be mirrored"):
+                Frontend(config)(samples, SAMPLE_RATE)
+            assert len(samples) <= n_fft // 2
+        else:
+            assert_within_tolerance(config, samples, torchaudio_oracle.features)
+
+
+def test_yamnet_gives_no_frame_before_its_window_is_full() -> None:
+    config = FrontendConfig.from_profile("yamnet")
+    for samples in short_signals(400, 160).values():
+        assert_within_tolerance(config, samples, yamnet_oracle.features)
+    frames = {n: len(Frontend(config)(np.zeros(n, np.int16), SAMPLE_RATE)) for n in (0, 399, 400)}
+    assert frames == {0: 0, 399: 0, 400: 1}
+    assert len(Frontend(config)(np.zeros(15600, np.int16), SAMPLE_RATE)) == 96
+
+
+def test_silence_is_exactly_the_floor() -> None:
+    silence = np.zeros(SAMPLE_RATE, np.int16)
+    floors = {"librosa": -100.0, "torchaudio": -100.0, "yamnet": np.log(0.001)}
+    for profile, floor in floors.items():
+        features = Frontend.from_profile(profile)(silence, SAMPLE_RATE)
+        assert np.unique(features).tolist() == pytest.approx([floor], abs=1e-5)
+        assert not Frontend.from_profile(profile, compression="none")(silence, SAMPLE_RATE).any()
+
+
+def test_silence_relative_to_its_own_maximum_is_zero_db() -> None:
+    frontend = Frontend.from_profile("librosa", ref="max", top_db=80.0)
+    assert not frontend(np.zeros(SAMPLE_RATE, np.int16), SAMPLE_RATE).any()
+
+
+@pytest.mark.parametrize("profile", ["librosa", "torchaudio", "yamnet", "babycry"])
+def test_int16_and_float_input_give_the_same_bits(profile: str, clips: list[Clip]) -> None:
+    frontend = Frontend.from_profile(profile)
+    signals = [clip.samples for clip in clips if clip.sample_rate == SAMPLE_RATE]
+    for samples in signals + list(hard_signals().values()):
+        as_float = samples.astype(np.float32) / np.float32(32768)
+        from_int16 = frontend(samples, SAMPLE_RATE)
+        assert np.array_equal(_bits(from_int16), _bits(frontend(as_float, SAMPLE_RATE)))
+
+
+def test_torchaudio_the_library_agrees_with_its_documented_formulas(clips: list[Clip]) -> None:
+    torchaudio_oracle.torchaudio_or_skip()
+    config = FrontendConfig.from_profile("torchaudio")
+    for clip in clips:
+        samples = at_16_khz(clip)
+        ours = torchaudio_oracle.stft_mel_spectrogram(samples, config)
+        assert snr_db(torchaudio_oracle.library_mel_spectrogram(samples, config), ours) > 200
+        in_db = torchaudio_oracle.library_features(samples, config)
+        assert np.allclose(in_db, torchaudio_oracle.features(samples, config), atol=1e-9)
+
+
+def test_torchaudio_formulas_agree_with_librosa_asked_for_the_same(clips: list[Clip]) -> None:
+    _needs("torchaudio")
+    _needs("librosa")
+    config = FrontendConfig.from_profile("torchaudio")
+    for clip in clips:
+        samples = at_16_khz(clip)
+        ours = torchaudio_oracle.stft_mel_spectrogram(samples, config)
+        assert snr_db(librosa_oracle.mel_spectrogram(samples, config), ours) > 200
+
+
+def test_torchaudio_the_library_itself_is_the_oracle(clips: list[Clip]) -> None:
+    torchaudio_oracle.torchaudio_or_skip()
+    config = FrontendConfig.from_profile("torchaudio")
+    for samples in [at_16_khz(clip) for clip in clips] + list(hard_signals().values()):
+        assert_within_tolerance(config, samples, torchaudio_oracle.library_features)
+
+
+def test_yamnet_spectrum_is_that_inside_the_published_model(
+    yamnet: yamnet_oracle.YamnetModel, clips: list[Clip]
+) -> None:
+    config = FrontendConfig.from_profile("yamnet")
+    for waveform in _patches(clips):
+        published = yamnet.steps(waveform).spectrum
+        assert snr_db(published, yamnet_oracle.magnitude_spectrum(waveform, config)) > MIN_SNR_DB
+
+
+def test_yamnet_mel_matrix_is_that_inside_the_published_model(
+    yamnet: yamnet_oracle.YamnetModel,
+) -> None:
+    steps = yamnet.steps(np.zeros(yamnet_oracle.PATCH_SAMPLES, np.float32))
+    config = FrontendConfig.from_profile("yamnet")
+    matrix = yamnet_oracle.mel_weight_matrix(config).T
+    assert np.array_equal(np.round(matrix / steps.matrix_scale).astype(np.int8), steps.matrix)
+    assert steps.log_offset == pytest.approx(config.log_offset, rel=1e-6)
+
+
+def test_yamnet_log_mel_is_that_of_the_published_model_but_for_its_int8_matrix_product(
+    yamnet: yamnet_oracle.YamnetModel, clips: list[Clip]
+) -> None:
+    config = FrontendConfig.from_profile("yamnet")
+    for waveform in _patches(clips):
+        steps = yamnet.steps(waveform)
+        spectrum = yamnet_oracle.magnitude_spectrum(waveform, config)
+        largest = np.abs(spectrum).max(axis=1, keepdims=True)
+        matrix = yamnet_oracle.mel_weight_matrix(config)
+        # Half a step of either factor, where a spectrum's step is its row's largest over 127.
+        bound = spectrum.sum(axis=1, keepdims=True) * steps.matrix_scale / 2
+        bound = bound + (matrix.sum(axis=0) + 257 * steps.matrix_scale / 2) * largest / 254
+        features = Frontend(config)(waveform, SAMPLE_RATE)
+        published = np.exp(steps.log_mel.astype(np.float64))
+        assert (np.abs(np.exp(features.astype(np.float64)) - published) <= bound + 1e-6).all()
+
+
+@pytest.fixture(scope="module")
+def yamnet(shared: Path) -> yamnet_oracle.YamnetModel:
+    """The published TFLite model."""
+    pytest.importorskip("ai_edge_litert")
+    path = shared / "models" / "yamnet.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    return yamnet_oracle.YamnetModel(path)
+
+
+def _patches(clips: list[Clip]) -> list[NDArray[np.float32]]:
+    samples = yamnet_oracle.PATCH_SAMPLES
+    return [np.ascontiguousarray(at_16_khz(clip)[20000 : 20000 + samples]) for clip in clips]
+
+
+def _bits(features: NDArray[np.float32]) -> NDArray[np.uint32]:
+    return features.view(np.uint32)
+
+
+def _needs(profile: str) -> None:
+    library = {"librosa": "librosa", "babycry": "librosa", "torchaudio": "torch"}.get(profile)
+    if library is not None:
+        pytest.importorskip(library)
