@@ -112,13 +112,13 @@ def to_mono(samples: npt.NDArray[Any]) -> Samples:
         return audio
     if audio.ndim != 2 or audio.shape[1] == 0:
         raise BabycryError(f"audio must be (n_samples, n_channels), not of shape {audio.shape}")
-    return audio[:, 0].copy() if audio.shape[1] == 1 else audio.mean(axis=1, dtype=np.float32)
+    return np.asarray(audio.mean(axis=1, dtype=np.float32))
 
 
 def as_float(samples: npt.NDArray[Any]) -> Samples:
     """int16 divided by 32768 (exact); float as it is, as float32."""
     if samples.dtype == np.int16:
-        return samples.astype(np.float32) / np.float32(32768)
+        return np.asarray(samples / np.float32(32768))
     return np.asarray(samples, np.float32)
 
 

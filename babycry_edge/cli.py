@@ -227,10 +227,10 @@ def _add_inspect(commands: Any) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from babycry_edge.model_file import read_model_file
+    from babycry_edge.model_reader import read_model_file
 
     path = args.model or bundled()
-    file = read_model_file(path)
+    _, file = read_model_file(path)
     record = dataclasses.asdict(file)
     text = record.pop("metadata_json")
     record = {"file": str(path), **record, "metadata": json.loads(text) if text else None}

@@ -125,7 +125,7 @@ class FrontendConfig:
 
 def profile_names() -> list[str]:
     """The profiles that the library knows."""
-    names = []
+    names: list[str] = []
     while (name := lib.bc_frontend_profile_name(len(names))) != ffi.NULL:
         names.append(ffi.string(name).decode())
     return names

@@ -135,7 +135,7 @@ class FrontendStream:
 
 def instruction_sets() -> list[str]:
     """What whole clips can be computed with on this machine, best first."""
-    names = []
+    names: list[str] = []
     while (name := lib.bc_frontend_isa_name(len(names))) != ffi.NULL:
         names.append(ffi.string(name).decode())
     return names

@@ -389,6 +389,8 @@ def _check_consistency(metadata: ModelMetadata) -> ModelMetadata:
         raise _wrong("target", f"names {_shown(metadata.target)}, which labels does not list")
     if metadata.hop_frames > metadata.window_frames:
         raise _wrong("hop_frames", f"must not exceed window_frames {metadata.window_frames}")
+    if not 0.0 < metadata.threshold <= 1.0:
+        raise _wrong("threshold", f"must be above 0 and at most 1, not {metadata.threshold:g}")
     if metadata.release_threshold > metadata.threshold:
         raise _wrong("release_threshold", f"must not exceed threshold {metadata.threshold:g}")
     golden = metadata.golden

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from babycry_edge import BabycryError
 from babycry_edge.audio import open_audio, read_audio, resample, to_mono
 

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: What a freestanding compiler may call by itself (GCC manual, "Standards"), its arithmetic helpers,
-#: and the processor model that x86 dispatch reads.
+#: What a freestanding compiler may call by itself (GCC manual, "Standards"), its arithmetic
+#: helpers, and the processor model that x86 dispatch reads.
 ALLOWED_SYMBOLS = re.compile(
     r"memcpy|memset|memmove|memcmp|_GLOBAL_OFFSET_TABLE_|__aeabi_\w+|__cpu_model|__stack_chk_\w+"
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from babycry_bench.clips import Clip
 from babycry_edge import Frontend
 from babycry_edge.models import NAMES, bundled

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from babycry_bench.clips import Clip, load_clips
 from babycry_edge import Frontend
 from babycry_edge.audio import resample

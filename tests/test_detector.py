@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from babycry_bench.clips import Clip
 from babycry_edge import BabycryError, Detector, FrontendConfig, Model
 from babycry_edge.audio import resample

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from babycry_bench.clips import Clip
+from babycry_edge import BabycryError, Frontend, FrontendConfig
 from oracles import librosa_oracle, torchaudio_oracle, yamnet_oracle
 from oracles.signals import SAMPLE_RATE, as_double, at_16_khz, hard_signals, short_signals
 from oracles.tolerance import (
@@ -21,9 +24,6 @@ from oracles.tolerance import (
     log_error,
     snr_db,
 )
-
-from babycry_bench.clips import Clip
-from babycry_edge import BabycryError, Frontend, FrontendConfig
 
 Oracle = Callable[[NDArray[Any], FrontendConfig], NDArray[np.float64]]
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from babycry_bench.clips import load_clips
 from babycry_bench.percentiles import median
-
 from babycry_edge import Frontend
 
 pytest.importorskip("pytest_benchmark", reason="pip install 'babycry-edge[bench]'")

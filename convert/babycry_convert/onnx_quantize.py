@@ -54,7 +54,7 @@ def quantize_onnx(float_model: bytes, calibration: npt.NDArray[np.float32]) -> b
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-        return target.read_bytes()
+        return _tidy(target.read_bytes())
 
 
 def output_scale(model: bytes) -> float | None:
@@ -66,6 +66,20 @@ def output_scale(model: bytes) -> float | None:
         if node.op_type == "DequantizeLinear" and node.output[0] == graph.output[0].name:
             return _scalar(graph, node.input[1])
     return None
+
+
+def _tidy(model: bytes) -> bytes:
+    """Drop the operator sets that no node uses and the notes that the quantiser leaves."""
+    import onnx
+
+    proto = onnx.load_from_string(model)
+    used = {node.domain for node in proto.graph.node} | {""}
+    kept = [opset for opset in proto.opset_import if opset.domain in used]
+    del proto.opset_import[:]
+    proto.opset_import.extend(kept)
+    del proto.metadata_props[:]
+    data: bytes = proto.SerializeToString(deterministic=True)
+    return data
 
 
 def _scalar(graph: onnx.GraphProto, name: str) -> float:
