@@ -49,6 +49,8 @@ def print_report(report: Report, file: TextIO) -> None:
         console.print()
         for note in _notes(report):
             console.print(Padding(Text(f"note: {note}", style="yellow"), (0, 1)))
+        for failure in _failures(report):
+            console.print(Padding(Text(failure, style="red"), (0, 1)))
         console.print(Padding(_verdict(report), (0, 1)))
     for row in capture.get().splitlines():
         print(row.rstrip(), file=file)
@@ -97,7 +99,7 @@ def _footprint(report: Report) -> Table:
     table = _table("Cold start and footprint", *(model["model"] for model in report.models))
     starts = [model["cold_start"] for model in report.models]
     for key, title in _COLD_START_TITLES.items():
-        table.add_row(f"  {title}", *(f"{start[key]:.0f} ms" for start in starts))
+        table.add_row(f"  {title}", *(_milliseconds(start[key]) for start in starts))
     for key, title in (
         ("peak_rss_bytes", "peak memory of the process"),
         ("frontend_rss_bytes", "of which before the engine"),
@@ -141,14 +143,23 @@ def _notes(report: Report) -> list[str]:
     return [*report.warnings, *reasons]
 
 
+def _failures(report: Report) -> list[str]:
+    return [
+        f"failed: {record['name']}: {_value(record['value'], record['unit'])}, "
+        f"bound {record['operator']} {_value(record['bound'], record['unit'])}"
+        for record in report.gates
+        if record["passed"] is False
+    ]
+
+
 def _verdict(report: Report) -> Text:
-    failed = [record["name"] for record in report.gates if record["passed"] is False]
-    skipped = sum(record["passed"] is None for record in report.gates)
-    passed = len(report.gates) - len(failed) - skipped
-    counts = f"{passed} checks passed, {len(failed)} failed, {skipped} skipped"
-    if report.passed:
-        return Text.assemble(("PASSED", "bold green"), f"  {counts}")
-    return Text.assemble(("FAILED", "bold red"), f"  {counts}: ", ", ".join(failed))
+    verdicts = [record["passed"] for record in report.gates]
+    word = ("PASSED", "bold green") if report.passed else ("FAILED", "bold red")
+    return Text.assemble(
+        word,
+        f"  {verdicts.count(True)} checks passed, {verdicts.count(False)} failed, "
+        f"{verdicts.count(None)} skipped",
+    )
 
 
 def _value(value: Any, unit: str) -> str:
@@ -159,6 +170,10 @@ def _value(value: Any, unit: str) -> str:
     if unit == "bytes":
         return _bytes(value)
     return f"{value:.3g} {unit}".rstrip() if abs(value) < 1000 else f"{value:.0f} {unit}".rstrip()
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
 
 
 def _bytes(count: float) -> str:

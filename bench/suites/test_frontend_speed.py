@@ -50,7 +50,8 @@ def minute() -> Samples:
     """60 s of the bundled clips, one after the other, again and again; (960000,) float32."""
     clips = [clip for clip in load_clips() if clip.sample_rate == SAMPLE_RATE]
     looped = np.resize(np.concatenate([clip.samples for clip in clips]), SAMPLE_RATE * AUDIO_S)
-    return looped.astype(np.float32) / np.float32(32768.0)
+    audio: Samples = looped.astype(np.float32) / np.float32(32768.0)
+    return audio
 
 
 def librosa_log_mel(librosa: Any, audio: Samples) -> Samples:

@@ -99,16 +99,15 @@ static void fft(const bc_plan *plan, bc_vc *z) {
     }
 }
 
-/* |x|^2 / 4 (the split below leaves out two halvings), or |x|. */
-BC_INLINE bc_vf level(const bc_plan *plan, bc_vf re, bc_vf im) {
-    bc_vf power = (re * re + im * im) * 0.25f;
+BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
+    bc_vf power = re * re + im * im;
     power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
-    return plan->config.spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
+    return spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
 }
 
 /* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
- * bin k, 0 < k < half, replaces z[k].re. */
-static void split(const bc_plan *plan, bc_vc *z) {
+ * bin k, 0 < k < half, replaces z[k].re. The two halvings of the textbook are in the window table. */
+BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_spectrum spectrum) {
     size_t half = plan->half, k = 1;
     for (; k < half - k; k++) {
         bc_vc a = z[k], b = z[half - k];
@@ -116,11 +115,19 @@ static void split(const bc_plan *plan, bc_vc *z) {
         bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
         bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
         bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
-        z[k].re = level(plan, even_re + turned_re, even_im + turned_im);
-        z[half - k].re = level(plan, even_re - turned_re, even_im - turned_im);
+        z[k].re = level(even_re + turned_re, even_im + turned_im, spectrum);
+        z[half - k].re = level(even_re - turned_re, even_im - turned_im, spectrum);
     }
     if (k == half - k) {
-        z[k].re = level(plan, z[k].re * 2.0f, z[k].im * 2.0f);
+        z[k].re = level(z[k].re * 2.0f, z[k].im * 2.0f, spectrum);
+    }
+}
+
+static void split(const bc_plan *plan, bc_vc *z) {
+    if (plan->config.spectrum == BC_SPECTRUM_MAGNITUDE) {
+        split_to(plan, z, BC_SPECTRUM_MAGNITUDE);
+    } else {
+        split_to(plan, z, BC_SPECTRUM_POWER);
     }
 }
 
@@ -202,18 +209,18 @@ static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t fra
 
 #if BC_LANES > 1
 /* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
-BC_INLINE bc_vf load_samples(const bc_source *source, int64_t at) {
-    return source->s16 != NULL ? bc_vf_load_int16(source->s16 + at) * BC_INT16_SCALE
-                               : bc_vf_load(source->f32 + at);
-}
-
-static void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x) {
-    int64_t start = window_start(plan, first), hop = plan->config.hop_length;
+BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x, int is_int16) {
+    int64_t start = window_start(plan, first);
     size_t length = (size_t)plan->config.win_length, offset = plan->window_offset, i = 0;
+    size_t hop = (size_t)plan->config.hop_length;
+    const int16_t *s16 = is_int16 ? source->s16 + start : NULL;
+    const float *f32 = is_int16 ? NULL : source->f32 + start;
     for (; i + BC_LANES <= length; i += BC_LANES) {
         bc_vf square[BC_LANES], window = bc_vf_load(plan->window + i);
-        for (int lane = 0; lane < BC_LANES; lane++) {
-            square[lane] = load_samples(source, start + lane * hop + (int64_t)i) * window;
+        for (size_t lane = 0; lane < BC_LANES; lane++) {
+            bc_vf samples = is_int16 ? bc_vf_load_int16(s16 + lane * hop + i) * BC_INT16_SCALE
+                                     : bc_vf_load(f32 + lane * hop + i);
+            square[lane] = samples * window;
         }
         bc_vf_transpose(square);
         for (size_t j = 0; j < BC_LANES; j++) {
@@ -222,9 +229,18 @@ static void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t fi
     }
     for (; i < length; i++) {
         bc_vf *out = &x[slot(plan, offset + i)];
-        for (int lane = 0; lane < BC_LANES; lane++) {
-            (*out)[lane] = sample_at(plan, source, start + lane * hop + (int64_t)i) * plan->window[i];
+        for (size_t lane = 0; lane < BC_LANES; lane++) {
+            float sample = is_int16 ? (float)s16[lane * hop + i] * BC_INT16_SCALE : f32[lane * hop + i];
+            (*out)[lane] = sample * plan->window[i];
         }
+    }
+}
+
+static void load_inside(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x) {
+    if (source->s16 != NULL) {
+        load_lanes(plan, source, first, x, 1);
+    } else {
+        load_lanes(plan, source, first, x, 0);
     }
 }
 
@@ -249,9 +265,13 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
         }
         bc_vf_transpose(tile);
         for (size_t lane = 0; lane < count; lane++) {
-            float row[BC_LANES];
-            bc_vf_store(row, tile[lane]);
-            __builtin_memcpy(features + lane * n_mels + band, row, width * sizeof(float));
+            float *row = features + lane * n_mels + band;
+            if (width == BC_LANES) {
+                bc_vf_store(row, tile[lane]);
+            }
+            for (size_t i = 0; width < BC_LANES && i < width; i++) {
+                row[i] = tile[lane][i];
+            }
         }
     }
 }
@@ -274,7 +294,7 @@ void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, u
         clear_outside_window(plan, x);
 #if BC_LANES > 1
         if (lanes_lie_inside(plan, source, first + done, batch)) {
-            load_lanes(plan, source, first + done, x);
+            load_inside(plan, source, first + done, x);
         } else
 #endif
             for (size_t lane = 0; lane < BC_LANES; lane++) {
