@@ -16,15 +16,17 @@ def quantize(values: npt.NDArray[np.float32], info: TensorInfo) -> npt.NDArray[A
     A tensor without a scale takes the values as they are.
     """
     if info.scale is None or info.zero_point is None:
-        return values.astype(info.dtype, copy=False)
+        as_stored: npt.NDArray[Any] = values.astype(info.dtype, copy=False)
+        return as_stored
     limits = np.iinfo(info.dtype)
     steps = np.rint(values / np.float32(info.scale)) + np.float32(info.zero_point)
-    return np.clip(steps, limits.min, limits.max).astype(info.dtype)
+    clamped: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(info.dtype)
+    return clamped
 
 
 def dequantize(stored: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[np.float32]:
     """The real numbers that a tensor's stored values stand for, float32."""
     if info.scale is None or info.zero_point is None:
-        return stored.astype(np.float32, copy=False)
+        return np.asarray(stored, dtype=np.float32)
     steps = stored.astype(np.int32) - np.int32(info.zero_point)
-    return steps.astype(np.float32) * np.float32(info.scale)
+    return np.asarray(steps * np.float32(info.scale), dtype=np.float32)

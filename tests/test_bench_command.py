@@ -19,10 +19,8 @@ FIXTURES = Path(__file__).parent / "fixtures"
 TINY_ONNX, TINY_TFLITE = FIXTURES / "tiny.onnx", FIXTURES / "tiny.tflite"
 
 
-@pytest.fixture(autouse=True)
-def _libraries() -> None:
-    for module, extra in (("rich", "bench"), ("onnxruntime", "onnx"), ("ai_edge_litert", "tflite")):
-        pytest.importorskip(module, reason=f"pip install 'babycry-edge[{extra}]'")
+for _module, _extra in (("rich", "bench"), ("onnxruntime", "onnx"), ("ai_edge_litert", "tflite")):
+    pytest.importorskip(_module, reason=f"pip install 'babycry-edge[{_extra}]'")
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Gates: where they look, when they pass, and what the verdict says."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,16 @@ def test_a_wrong_table_is_one_clear_line(tmp_path: Path, text: str, message: str
     with pytest.raises(BabycryError, match=message) as caught:
         read_gates(table)
     assert "\n" not in str(caught.value)
+
+
+def test_before_python_3_11_tomli_reads_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tomli", reason="pip install tomli")
+    gates = read_gates()
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert read_gates() == gates
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    with pytest.raises(BabycryError, match="tomli is not installed: pip install"):
+        read_gates()
 
 
 def test_an_absent_table_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_warm_up_calls_are_made_and_not_counted() -> None:
 
 def test_every_item_takes_its_turn() -> None:
     seen: list[str] = []
-    items = [Item(lambda name=name: seen.append(name), 1.0) for name in "abc"]
+    items = [Item(partial(seen.append, name), 1.0) for name in "abc"]
     measure([Workload("m", "s", items)], Effort(2, 0.0, min_calls=3, warmup_calls=0))
     assert seen == ["a", "b", "c", "a", "b", "c"]
 
@@ -32,7 +33,7 @@ def test_a_fast_call_is_not_repeated_beyond_the_limit() -> None:
 
 def test_workloads_take_turns_so_that_a_slow_spell_hits_all_of_them() -> None:
     order: list[str] = []
-    works = [Workload(m, "s", [Item(lambda m=m: order.append(m), 1.0)]) for m in "ab"]
+    works = [Workload(m, "s", [Item(partial(order.append, m), 1.0)]) for m in "ab"]
     measure(works, Effort(rounds=2, block_s=0.0, min_calls=1, warmup_calls=0))
     assert order == ["a", "b", "a", "b"]
 

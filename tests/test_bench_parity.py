@@ -166,7 +166,9 @@ def test_only_an_onnx_and_a_tflite_file_of_one_network_are_compared() -> None:
     onnx = ScoredFile("cry.onnx", "cry", "onnx", [clip_score(0.9, 0.9)])
     tflite = ScoredFile("cry.tflite", "cry", "tflite", [clip_score(0.8, 0.9)])
     other = ScoredFile("other.tflite", "other", "tflite", [clip_score(0.1, 0.1)])
-    (record,) = check_onnx_tflite([onnx, tflite, other])
+    records = check_onnx_tflite([onnx, tflite, other])
+    assert isinstance(records, list)
+    (record,) = records
     assert record["name"] == "cry.onnx, cry.tflite"
     assert record["max_clip_score_difference"] == pytest.approx(0.1)
     assert "skipped" in check_onnx_tflite([onnx, other])

@@ -27,10 +27,16 @@ def report_with(names: list[str], milliseconds: float, gate: dict[str, Any]) -> 
     stages = ("frontend_window", "frontend_clip", "engine", "pipeline")
     times = {f"{q}_ms": milliseconds for q in ("p50", "p95", "p99", "max")}
     return Report(
-        build={"babycry_edge": "0.1.0", "instruction_set": "neon", "python": "3.11.7"},
+        build={
+            "babycry_edge": "0.1.0",
+            "instruction_set": "neon",
+            "instruction_sets": ["neon"],
+            "python": "3.11.7",
+        },
         machine={
             "cpu": "A Processor With A Name As Long As Vendors Like Them (R) (TM) @ 1.80GHz",
             "cores": 4,
+            "governor": "powersave",
             "architecture": "aarch64",
             "operating_system": "Linux 6.1.0-rpi7-rpi-v8-with-a-long-suffix",
         },
@@ -87,6 +93,13 @@ def printed(report: Report) -> str:
 def test_the_table_fits_100_columns(names: list[str], milliseconds: float) -> None:
     text = printed(report_with(names, milliseconds, GATE))
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_numbers_stay_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("babycry_bench.report_terminal.MAX_COLUMNS", 72)
+    text = printed(report_with(["cry.onnx", "cry.tflite"], 123.456, GATE))
+    assert max(map(len, text.splitlines())) <= 72
+    assert text.count("123.456") == 8 * 4
 
 
 def test_every_failed_gate_is_named_with_value_and_bound_before_the_verdict() -> None:

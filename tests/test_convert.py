@@ -1,4 +1,4 @@
-"""From a trained torch network to four files: numerically equal, fully int8, the same every time."""
+"""From a trained torch network to four files: equal, fully int8, the same every time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_network import convert_tiny, tiny_golden, tiny_metadata, tiny_network, tiny_windows
 
 from babycry_edge.detector import Detector
 from babycry_edge.errors import BabycryError
 from babycry_edge.model import Model
 from babycry_edge.model_reader import read_model_file
+from tiny_network import convert_tiny, tiny_golden, tiny_metadata, tiny_network, tiny_windows
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")

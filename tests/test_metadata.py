@@ -204,7 +204,7 @@ def test_a_golden_recording_survives_its_text_form(samples: list[int]) -> None:
     ],
 )
 def test_a_golden_recording_of_another_length_is_refused(packed: str) -> None:
-    with pytest.raises(BabycryError, match="golden.pcm_s16le_zlib_b64"):
+    with pytest.raises(BabycryError, match=r"golden.pcm_s16le_zlib_b64"):
         replace(golden(), pcm_s16le_zlib_b64=packed).pcm()
 
 

@@ -159,7 +159,7 @@ def test_a_model_without_metadata_is_refused(tmp_path: Path) -> None:
     model = onnx.load(ONNX)
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "bare.onnx")
-    with pytest.raises(BabycryError, match="bare.onnx: carries no babycry_edge metadata: convert"):
+    with pytest.raises(BabycryError, match=r"bare.onnx: carries no babycry_edge metadata: convert"):
         Model.load(tmp_path / "bare.onnx")
 
 
@@ -208,10 +208,10 @@ def test_a_golden_check_with_too_few_scores_is_an_error(tmp_path: Path) -> None:
 
 def test_metadata_that_does_not_fit_the_tensors_is_refused(tmp_path: Path) -> None:
     copy = patched(tmp_path, ONNX, lambda content: content.update(window_frames=90))
-    with pytest.raises(BabycryError, match="input has shape .* a window of"):
+    with pytest.raises(BabycryError, match=r"input has shape .* a window of"):
         Model.load(copy)
     copy = patched(tmp_path, ONNX, lambda content: content.update(labels=["a", "b", "cry"]))
-    with pytest.raises(BabycryError, match="output has shape .* 3 labels"):
+    with pytest.raises(BabycryError, match=r"output has shape .* 3 labels"):
         Model.load(copy)
 
 

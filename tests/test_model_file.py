@@ -88,7 +88,7 @@ def test_tflite_reader_agrees_with_the_schema_package() -> None:
 def test_operator_table_is_the_schemas() -> None:
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
-    assert {code: name for code, name in enumerate(OPERATOR_NAMES)} == {
+    assert dict(enumerate(OPERATOR_NAMES)) == {
         code: name for code, name in names.items() if code < len(OPERATOR_NAMES)
     }
 

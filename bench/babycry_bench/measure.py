@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter_ns
+from typing import Any
 
 from babycry_bench.percentiles import percentile
 
@@ -60,7 +61,7 @@ class Timing:
     audio_s: list[float] = field(default_factory=list)
     warmup: int = 0
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """The record of this stage in the report: milliseconds and real-time factors.
 
         A real-time factor is computing time over audio time: 0.01 is one per cent of a core.

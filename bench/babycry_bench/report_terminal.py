@@ -59,25 +59,30 @@ def print_report(report: Report, file: TextIO) -> None:
 def _header(report: Report) -> Iterable[Text]:
     build, machine = report.build, report.machine
     cores = machine["cores"]
+    governor = f", governor {machine['governor']}" if machine["governor"] else ""
     yield Text.assemble(
-        " ", (f"babycry-edge {build['babycry_edge']}", "bold"), f", {build['instruction_set']}"
+        " ",
+        (f"babycry-edge bench {build['babycry_edge']}", "bold"),
+        f", front-end in {build['instruction_set']}",
     )
     yield Text(
-        f" {machine['cpu'] or 'unknown CPU'}, {cores} {'core' if cores == 1 else 'cores'}, "
+        f" {machine['cpu'] or 'unknown CPU'}, cores: {cores}, "
         f"{machine['architecture']}, {machine['operating_system']}, Python {build['python']}"
+        f"{governor}"
     )
 
 
 def _table(title: str, *number_columns: str) -> Table:
-    table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 1))
-    table.add_column(Text(title, style="bold not dim"), no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, header_style="dim", padding=(0, 0, 0, 1))
+    # On a narrow terminal the titles wrap and the numbers stay whole.
+    table.add_column(Text(title, style="bold not dim"))
     for name in number_columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=6)
     return table
 
 
 def _latency(report: Report) -> Table:
-    table = _table("Latency", "p50 ms", "p95 ms", "p99 ms", "max ms", "count", "RTF p50", "RTF p95")
+    table = _table("Latency", "p50 ms", "p95 ms", "p99 ms", "max ms", "count", "RTF p95")
     for model in report.models:
         table.add_row(f"{model['model']}, {model['engine']} {model['engine_version'] or ''}")
         for stage in report.stages:
@@ -88,11 +93,11 @@ def _latency(report: Report) -> Table:
 
 def _latency_cells(stage: Record) -> list[str]:
     times = [f"{stage[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms")]
-    factors = [f"{stage['real_time_factor'][key]:.5f}" for key in ("p50", "p95")]
+    factor = f"{stage['real_time_factor']['p95']:.5f}"
     title = f"  {_STAGE_TITLES.get(stage['stage'], stage['stage'])}"
     if stage["stage"].startswith("frontend"):
         title += f" ({stage['audio_s']:.3g} s)"
-    return [title, *times, str(stage["count"]), *factors]
+    return [title, *times, str(stage["count"]), factor]
 
 
 def _footprint(report: Report) -> Table:

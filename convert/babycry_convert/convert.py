@@ -82,6 +82,7 @@ def convert_module(
     described = replace(
         metadata, calibration_sha256=recordings.sha256, calibration_count=recordings.count
     )
+    described = replace(described, golden=_unanswered(described, golden_pcm))
     windows = np.ascontiguousarray(calibration, dtype=np.float32)
     float_onnx = export_onnx(module, frames, features)
     float_tflite = export_tflite(module, frames, features)
@@ -91,7 +92,7 @@ def convert_module(
         f"{stem}_float.tflite": (float_tflite, "tflite"),
         f"{stem}.tflite": (quantize_tflite(float_tflite, windows), "tflite"),
     }
-    return ConvertedFiles(*_write_all(models, described, golden_pcm, out_dir))
+    return ConvertedFiles(*_write_all(models, described, out_dir))
 
 
 def score_tolerance(scale: float | None, activation: Activation) -> float:
@@ -110,17 +111,15 @@ def score_tolerance(scale: float | None, activation: Activation) -> float:
 def _write_all(
     models: dict[str, tuple[bytes, ModelFormat]],
     metadata: ModelMetadata,
-    golden_pcm: npt.NDArray[np.int16],
     out_dir: Path,
 ) -> list[Path]:
     """Write every model beside its place, check it there, then rename all of them."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    golden = _unanswered(metadata, golden_pcm)
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=out_dir) as folder:
         written = []
         for name, (model, model_format) in models.items():
             path = Path(folder, name)
-            _write_checked(path, model, model_format, replace(metadata, golden=golden))
+            _write_checked(path, model, model_format, metadata)
             written.append(path)
         return [path.replace(out_dir / path.name) for path in written]
 
@@ -138,7 +137,9 @@ def _unanswered(metadata: ModelMetadata, pcm: npt.NDArray[np.int16]) -> Golden:
         score_tolerance=1.0,
     )
     cut = golden_windows(metadata, golden)
-    return replace(golden, features_sha256=features_sha256(cut), scores=(0.0,) * len(cut))
+    golden = replace(golden, features_sha256=features_sha256(cut), scores=(0.0,) * len(cut))
+    replace(metadata, golden=golden).to_json()  # refuses metadata out of range, before the work
+    return golden
 
 
 def _write_checked(

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from babycry_edge.errors import BabycryError
+from babycry_convert.flatbuffer_model import AlignedBuffer, pack, unpack
 from babycry_edge.model_file import METADATA_KEY, ModelFormat
-from babycry_edge.tflite_file import read_tflite
-
-# TFLite's schema aligns every buffer to 16 bytes (force_align); 32-bit ARM faults on less.
-_BUFFER_ALIGNMENT = 16
 
 
 def embed(model: bytes, model_format: ModelFormat, metadata_json: str) -> bytes:
@@ -36,61 +32,21 @@ def embed_tflite(model: bytes, metadata_json: str) -> bytes:
     """Set the ``babycry_edge`` entry of the model's ``metadata`` vector and its buffer.
 
     Raises:
-        BabycryError: the model keeps weights outside the flatbuffer (files above 2 GB).
+        BabycryError: no well-formed TFLite model, or one with weights outside the flatbuffer.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    read_tflite(model)
-    root = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
-    if any(buffer.offset > 1 for buffer in root.buffers):
-        raise BabycryError("TFLite model keeps weights outside its flatbuffer: cannot be patched")
-    contents = [_content(buffer) for buffer in root.buffers]
-    payload = metadata_json.encode("utf-8")
-    entries = list(root.metadata or [])
-    entry = next((e for e in entries if _text(e.name) == METADATA_KEY), None)
+    root = unpack(model)
+    entry = next((e for e in root.metadata or [] if _text(e.name) == METADATA_KEY), None)
     if entry is None:
         entry = schema.MetadataT()
         entry.name = METADATA_KEY
-        entry.buffer = len(contents)
-        contents.append(payload)
-        root.metadata = [*entries, entry]
-    else:
-        contents[entry.buffer] = payload
-    root.buffers = [_AlignedBuffer(content) for content in contents]
-    builder = flatbuffers.Builder(len(model) + len(payload) + 4096)
-    builder.Finish(root.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
-def _content(buffer: Any) -> bytes | None:
-    return None if buffer.data is None else bytes(bytearray(buffer.data))
+        entry.buffer = len(root.buffers)
+        root.buffers.append(None)
+        root.metadata = [*(root.metadata or []), entry]
+    root.buffers[entry.buffer] = AlignedBuffer(metadata_json.encode("utf-8"))
+    return pack(root)
 
 
 def _text(name: Any) -> str:
     return name.decode("utf-8") if isinstance(name, bytes) else str(name)
-
-
-class _AlignedBuffer:
-    """A ``BufferT`` whose data keeps the schema's alignment.
-
-    The generated Python packer ignores ``force_align``.
-    """
-
-    def __init__(self, content: bytes | None) -> None:
-        self._content = content
-
-    def Pack(self, builder: Any) -> int:  # noqa: N802  (the name that the object API calls)
-        from ai_edge_litert import schema_py_generated as schema
-
-        data = None
-        if self._content is not None:
-            size = len(self._content)
-            builder.StartVector(1, size, _BUFFER_ALIGNMENT)
-            builder.head -= size
-            builder.Bytes[builder.head : builder.head + size] = self._content
-            data = builder.EndVector()
-        schema.BufferStart(builder)
-        if data is not None:
-            schema.BufferAddData(builder, data)
-        return int(schema.BufferEnd(builder))

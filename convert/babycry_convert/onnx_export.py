@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import warnings
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from babycry_convert.quiet import quiet
 
 if TYPE_CHECKING:
     import onnx
@@ -32,26 +34,25 @@ def export_onnx(module: nn.Module, window_frames: int, n_features: int) -> bytes
     import torch
 
     example = torch.zeros(1, 1, window_frames, n_features)
-    file = io.BytesIO()
     was_training = module.training
     module.eval()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "float.onnx")
             # The default exporter (dynamo=True) freezes the batch axis of recurrent networks.
             torch.onnx.export(
                 module,
                 (example,),
-                file,
+                path,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
                 dynamic_axes={INPUT_NAME: {0: "batch"}, OUTPUT_NAME: {0: "batch"}},
             )
+            model = onnx.load(path)
     finally:
         module.train(was_training)
-    model = onnx.load_from_string(file.getvalue())
     _pool_instead_of_mean(model)
     _drop_notes(model)
     onnx.checker.check_model(model, full_check=True)

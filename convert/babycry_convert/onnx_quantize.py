@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from babycry_convert.onnx_export import INPUT_NAME
+from babycry_convert.quiet import quiet
+
 if TYPE_CHECKING:
     import onnx
-
-from babycry_convert.onnx_export import INPUT_NAME
 
 
 def quantize_onnx(float_model: bytes, calibration: npt.NDArray[np.float32]) -> bytes:
@@ -38,7 +36,7 @@ def quantize_onnx(float_model: bytes, calibration: npt.NDArray[np.float32]) -> b
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, _only_errors():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         source, prepared, target = (
             Path(folder, f"{n}.onnx") for n in ("float", "prepared", "int8")
         )
@@ -98,14 +96,3 @@ class _Reader:
     def get_next(self) -> dict[str, Any] | None:
         window = next(self._windows, None)
         return None if window is None else {INPUT_NAME: window[np.newaxis, np.newaxis]}
-
-
-@contextmanager
-def _only_errors() -> Iterator[None]:
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

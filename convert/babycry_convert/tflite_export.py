@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babycry_edge.engines.quiet import quiet_stderr
+from babycry_convert.flatbuffer_model import pack, unpack
+from babycry_convert.onnx_export import INPUT_NAME, OUTPUT_NAME
+from babycry_convert.quiet import quiet
 from babycry_edge.extras import require
 
 if TYPE_CHECKING:
@@ -35,28 +32,30 @@ def export_tflite(module: nn.Module, window_frames: int, n_features: int) -> byt
     """
     import torch
 
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         litert_torch = require("litert_torch", "convert")
         # A copy: the conversion rewrites the modules that it is given.
         network = litert_torch.to_channel_last_io(copy.deepcopy(module).eval(), args=[0])
         example = torch.zeros(1, window_frames, n_features, 1)
         path = Path(folder, "float.tflite")
         litert_torch.convert(network, (example,)).export(str(path))
-        return path.read_bytes()
+        return _with_short_names(path.read_bytes())
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the converter's progress report, warnings and native notes."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            quiet_stderr(),
-            redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
+def _with_short_names(model: bytes) -> bytes:
+    """Number the tensors and name the border as the ONNX file does.
+
+    litert-torch names a tensor after the Python classes that made it: kilobytes of flash, and a
+    file that depends on the name of the module that was run.
+    """
+    root = unpack(model)
+    for graph in root.subgraphs:
+        for number, tensor in enumerate(graph.tensors):
+            tensor.name = f"t{number}"
+    border = root.subgraphs[0]
+    border.tensors[border.inputs[0]].name = INPUT_NAME
+    border.tensors[border.outputs[0]].name = OUTPUT_NAME
+    for signature in root.signatureDefs or []:
+        signature.inputs[0].name = INPUT_NAME
+        signature.outputs[0].name = OUTPUT_NAME
+    return pack(root)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-
 import numpy as np
 import numpy.typing as npt
 
-from babycry_edge.engines.quiet import quiet_stderr
+from babycry_convert.quiet import quiet
 from babycry_edge.errors import BabycryError
 from babycry_edge.tflite_file import read_tflite
 
@@ -27,7 +23,7 @@ def quantize_tflite(float_model: bytes, calibration: npt.NDArray[np.float32]) ->
     Raises:
         BabycryError: the input or output could not be made int8.
     """
-    with _quiet():
+    with quiet():
         from ai_edge_litert.interpreter import Interpreter
         from ai_edge_quantizer import quantizer, recipe, recipe_manager
         from ai_edge_quantizer.calibrator import Calibrator
@@ -63,9 +59,3 @@ def _only_signature(interpreter: object) -> tuple[str, tuple[str, tuple[int, ...
     name = tensors["inputs"][0]
     shape = tuple(int(size) for size in runner.get_input_details()[name]["shape"])
     return signature, (name, shape)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with quiet_stderr(), redirect_stdout(io.StringIO()):
-        yield

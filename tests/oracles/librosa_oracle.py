@@ -1,6 +1,10 @@
 """librosa itself: ``feature.melspectrogram`` and ``power_to_db`` on float64 audio.
 
 The filter bank is asked for in float64 too; librosa's default rounds it to float32.
+
+Reflected ends are made here, as librosa 0.6 to 0.8 made them, by padding the whole signal. Later
+versions pad its last part alone, and where that part holds n_fft/2 samples (16000 samples, n_fft
+400, hop 200) the last sample of the last frame comes out mirrored twice.
 """
 
 from __future__ import annotations
@@ -13,12 +17,6 @@ from numpy.typing import NDArray
 
 from babycry_edge import FrontendConfig
 from oracles.compression import Float64, compress
-
-FRAMINGS: dict[str, dict[str, Any]] = {
-    "center_zero": {"center": True, "pad_mode": "constant"},
-    "center_reflect": {"center": True, "pad_mode": "reflect"},
-    "left": {"center": False},
-}
 
 
 def features(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
@@ -39,10 +37,13 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
 
     assert config.window_position == "center" or config.win_length == config.n_fft
     assert config.mel_slopes == "hz"
+    audio = np.asarray(samples, np.float64)
+    if config.framing == "center_reflect":
+        audio = np.pad(audio, config.n_fft // 2, mode="reflect")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "n_fft is too large" for short clips, "empty filters"
         mel = librosa.feature.melspectrogram(
-            y=np.asarray(samples, np.float64),
+            y=audio,
             sr=config.sample_rate,
             n_fft=config.n_fft,
             win_length=config.win_length,
@@ -55,6 +56,7 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
             htk=config.mel_scale == "htk",
             norm="slaney" if config.mel_norm == "slaney" else None,
             dtype=np.float64,
-            **FRAMINGS[config.framing],
+            center=config.framing == "center_zero",
+            pad_mode="constant",
         )
     return np.asarray(mel.T)

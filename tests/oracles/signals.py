@@ -26,12 +26,22 @@ def hard_signals() -> dict[str, NDArray[np.int16]]:
         "impulses": impulses,
         "direct current at full scale": np.full(SAMPLE_RATE, -32768, np.int16),
         "direct current of one step": np.ones(SAMPLE_RATE, np.int16),
-        "alternating full scale": np.tile(np.array([32767, -32768], np.int16), SAMPLE_RATE // 2),
         "noise of one step": rng.integers(-1, 2, SAMPLE_RATE).astype(np.int16),
         "noise at full scale": rng.integers(-32768, 32768, SAMPLE_RATE).astype(np.int16),
         "silence, then a shout": np.concatenate(
             [np.zeros(6000, np.int16), np.round(sine[:10000] * 30000).astype(np.int16)]
         ),
+    }
+
+
+def out_of_band_signals() -> dict[str, NDArray[np.int16]]:
+    """Full-scale signals of one second with next to nothing in a profile's bands."""
+    time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    return {
+        "alternating full scale": np.tile(np.array([32767, -32768], np.int16), SAMPLE_RATE // 2),
+        "tone at 10 Hz": np.round(32767 * np.sin(2 * np.pi * 10.0 * time)).astype(np.int16),
+        "tone at 7900 Hz": np.round(32767 * np.sin(2 * np.pi * 7900.0 * time)).astype(np.int16),
+        "direct current": np.full(SAMPLE_RATE, -32768, np.int16),
     }
 
 
