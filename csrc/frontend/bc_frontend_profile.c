@@ -32,7 +32,7 @@ static const profile profiles[] = {
      {.version = 1, .sample_rate = 16000, .n_fft = 512, .win_length = 512, .hop_length = 320,
       .window = BC_WINDOW_HANN, .window_position = BC_WINDOW_POSITION_LEFT, .framing = BC_FRAMING_LEFT,
       .spectrum = BC_SPECTRUM_POWER, .mel_scale = BC_MEL_SCALE_SLANEY, .mel_slopes = BC_MEL_SLOPES_HZ,
-      .mel_norm = BC_MEL_NORM_SLANEY, .n_mels = 64, .fmin = 80.0f, .fmax = 4000.0f,
+      .mel_norm = BC_MEL_NORM_SLANEY, .n_mels = 64, .fmin = 100.0f, .fmax = 4000.0f,
       .compression = BC_COMPRESSION_DB, .amin = 1e-10f, .ref = 1.0f,
       .normalize = BC_NORMALIZE_WINDOW_MEAN}},
 };
