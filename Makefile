@@ -5,49 +5,47 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-SOURCES := $(shell find csrc babycry_edge convert bench -type f ! -name '*.so' ! -name '*.pyc') \
-	CMakeLists.txt pyproject.toml
+SOURCES := CMakeLists.txt pyproject.toml constraints.txt $(shell find csrc babycry_edge convert bench \
+	-type f ! -name '*.so' ! -name '*.pyc' ! -name '.*')
 DATA ?= ../shared/data
 
-.PHONY: bench test speed lint reference docs clean
+.PHONY: bench test speed lint docs reference clean
 
-bench: $(VENV)/bench.stamp $(VENV)/package.stamp
+bench: $(VENV)/bench.stamp
 	$(BIN)/babycry-edge bench $(BENCH)
 
-test: $(VENV)/test.stamp $(VENV)/package.stamp
-	$(BIN)/pytest $(PYTEST)
+test: $(VENV)/test.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PYTEST)
 
 # front-end speed beside librosa's, and start-up time
-speed: $(VENV)/test.stamp $(VENV)/package.stamp
+speed: $(VENV)/test.stamp
+	mkdir -p build
 	$(BIN)/pytest bench/suites -s --benchmark-json=build/speed.json
 
-lint: $(VENV)/test.stamp $(VENV)/package.stamp
+lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/test.stamp
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
 # trains, cross-validates, converts and writes babycry_edge/models; wants the recordings in DATA
-reference: $(VENV)/test.stamp $(VENV)/package.stamp
+reference: $(VENV)/test.stamp
 	$(BIN)/python -m babycry_convert.reference.build --data $(DATA)
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/bench.stamp: requirements/bench.txt requirements/constraints.txt | $(VENV)/pip.stamp
-	$(PIP) install -c requirements/constraints.txt -r requirements/bench.txt
+$(VENV)/bench.stamp: $(SOURCES) | $(VENV)/pip.stamp
+	$(PIP) install -c constraints.txt '.[bench,oracle]'
 	touch $@
 
-$(VENV)/test.stamp: requirements/test.txt requirements/convert.txt requirements/constraints.txt \
-		$(VENV)/bench.stamp
-	$(PIP) install -c requirements/constraints.txt -r requirements/test.txt
-	$(PIP) install --no-deps -c requirements/constraints.txt -r requirements/convert.txt
-	touch $@
-
-# after the libraries, so that only the package itself is installed anew when a source changes
-$(VENV)/package.stamp: $(SOURCES) | $(VENV)/pip.stamp
-	$(PIP) install --no-deps --force-reinstall .
+$(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
+	$(PIP) install -c constraints.txt '.[dev]'
+	$(PIP) install --no-deps -r convert/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

@@ -225,7 +225,8 @@ def features_sha256(cut: Windows) -> str:
 def _file_metadata(file: ModelFile) -> ModelMetadata:
     if file.metadata_json is None:
         raise BabycryError(
-            "carries no babycry_edge metadata: convert the checkpoint with 'babycry-edge convert'"
+            "carries no babycry_edge metadata: convert its checkpoint with "
+            "babycry_convert.convert.convert_module"
         )
     return parse_metadata(file.metadata_json)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.engines.engine import Engine
@@ -60,13 +61,21 @@ def open_tflite_runtime(data: bytes, threads: int) -> Engine:
     with quiet_stderr():
         try:
             library = require("tflite_runtime.interpreter", "tflite")
-        except BabycryError:
-            raise
-        except Exception:  # numpy 2 under a library built for numpy 1: ImportError, AttributeError
-            raise BabycryError(
-                "tflite-runtime does not start with this numpy: pip install 'numpy<2'"
-            ) from None
-        return _open(library, "tflite-runtime", "tflite-runtime", data, threads)
+        except (ImportError, AttributeError) as error:
+            raise _numpy_hint(refusal("tflite-runtime", "start", error)) from None
+        try:
+            return _open(library, "tflite-runtime", "tflite-runtime", data, threads)
+        except BabycryError as error:
+            raise _numpy_hint(error) from None
+
+
+def _numpy_hint(error: BabycryError) -> BabycryError:
+    """``error``, or the likely reason for it: the library's last release is built for numpy 1."""
+    if int(np.__version__.split(".")[0]) < 2:
+        return error
+    return BabycryError(
+        f"tflite-runtime needs numpy 1, not {np.__version__}: pip install 'numpy<2'"
+    )
 
 
 def _open(library: Any, name: str, distribution: str, data: bytes, threads: int) -> Engine:
