@@ -6,6 +6,7 @@ The profiles' constants stand in ``csrc/frontend/bc_frontend_profile.c`` and are
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,7 +38,7 @@ class FrontendConfig:
     hop_length: int
     window: Literal["hann"]
     window_position: Literal["center", "left"]
-    framing: Literal["left", "center_zero", "center_reflect"]
+    framing: Literal["left", "center-zero", "center-reflect"]
     preemphasis: float
     remove_dc: int
     spectrum: Literal["power", "magnitude"]
@@ -140,8 +141,9 @@ def status_message(status: int) -> str:
 def enum_names(field: str) -> dict[str, int]:
     """The names that an axis may take, from the enumeration in the C header."""
     prefix = f"bc_{field}_".upper()
+    hyphen = "-" if field == "framing" else "_"  # center-zero, but log_max
     return {
-        enumerator.removeprefix(prefix).lower(): value
+        enumerator.removeprefix(prefix).lower().replace("_", hyphen): value
         for enumerator, value in _C_FIELDS[field].relements.items()
     }
 
@@ -178,6 +180,8 @@ def _c_value(field: str, value: Any) -> Any:
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or isinstance(value, bool):
         raise BabycryError(f"front-end: {field} must be a number, not {value!r}")
+    if not math.isfinite(value):
+        raise BabycryError(f"front-end: {field} must be finite, not {value!r}")
     if c_type.cname == "float":
         return float(value)
     if int(value) != value or abs(value) >= 2**31:

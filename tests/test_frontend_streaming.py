@@ -16,7 +16,7 @@ from babycry_edge import BabycryError, Frontend
 from babycry_edge.frontend import instruction_sets
 from oracles.signals import SAMPLE_RATE, at_16_khz, hard_signals, short_signals
 
-FRAMINGS = ("left", "center_zero", "center_reflect")
+FRAMINGS = ("left", "center-zero", "center-reflect")
 FFT_SIZES = (64, 128, 256, 400, 480, 512, 1024, 2048, 4096)
 
 CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -164,7 +164,7 @@ def test_any_chunking_gives_the_bits_of_the_whole_clip(
     frontend = _frontend(name)
     samples = np.random.default_rng(seed).integers(-32768, 32768, n_samples).astype(np.int16)
     audio = samples if as_int16 else samples.astype(np.float32) / np.float32(32768)
-    if frontend.config.framing == "center_reflect" and n_samples <= frontend.config.n_fft // 2:
+    if frontend.config.framing == "center-reflect" and n_samples <= frontend.config.n_fft // 2:
         with pytest.raises(BabycryError, match="too short to be mirrored"):
             streamed(frontend, audio, sizes)
     else:
@@ -203,7 +203,7 @@ def test_a_frame_comes_out_with_the_sample_that_completes_it(profile: str) -> No
     for taken, sample in enumerate(samples, start=1):
         given_out += len(stream.push(np.array([sample], np.int16)))
         complete = 0 if taken + pad < span else 1 + (taken + pad - span) // config.hop_length
-        if config.framing == "center_reflect" and taken <= pad:
+        if config.framing == "center-reflect" and taken <= pad:
             complete = 0
         assert given_out == complete
 

@@ -105,9 +105,15 @@ BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
     return spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
 }
 
+/* The spectrum at bin k of the constant that take_out_mean took out of the frame. */
+BC_INLINE bc_vc leak(const bc_plan *plan, size_t k, bc_vf mean) {
+    return (bc_vc){mean * plan->leak[2 * k], mean * plan->leak[2 * k + 1]};
+}
+
 /* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
  * bin k, 0 < k < half, replaces z[k].re. The two halvings of the textbook are in the window table. */
-BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_spectrum spectrum) {
+BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_vf mean, bc_spectrum spectrum) {
+    int leaks = bc_window_leaks(plan);
     size_t half = plan->half, k = 1;
     for (; k < half - k; k++) {
         bc_vc a = z[k], b = z[half - k];
@@ -115,19 +121,29 @@ BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_spectrum spectrum) {
         bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
         bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
         bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
-        z[k].re = level(even_re + turned_re, even_im + turned_im, spectrum);
-        z[half - k].re = level(even_re - turned_re, even_im - turned_im, spectrum);
+        bc_vc low = {even_re + turned_re, even_im + turned_im};
+        bc_vc high = {even_re - turned_re, turned_im - even_im};
+        if (leaks) {
+            low = add(low, leak(plan, k, mean));
+            high = add(high, leak(plan, half - k, mean));
+        }
+        z[k].re = level(low.re, low.im, spectrum);
+        z[half - k].re = level(high.re, high.im, spectrum);
     }
     if (k == half - k) {
-        z[k].re = level(z[k].re * 2.0f, z[k].im * 2.0f, spectrum);
+        bc_vc middle = {z[k].re * 2.0f, z[k].im * -2.0f};
+        if (leaks) {
+            middle = add(middle, leak(plan, k, mean));
+        }
+        z[k].re = level(middle.re, middle.im, spectrum);
     }
 }
 
-static void split(const bc_plan *plan, bc_vc *z) {
+static void split(const bc_plan *plan, bc_vc *z, bc_vf mean) {
     if (plan->config.spectrum == BC_SPECTRUM_MAGNITUDE) {
-        split_to(plan, z, BC_SPECTRUM_MAGNITUDE);
+        split_to(plan, z, mean, BC_SPECTRUM_MAGNITUDE);
     } else {
-        split_to(plan, z, BC_SPECTRUM_POWER);
+        split_to(plan, z, mean, BC_SPECTRUM_POWER);
     }
 }
 
@@ -149,8 +165,13 @@ BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, con
     bc_band triangle = plan->bands[band];
     const bc_vc *bin = z + triangle.first;
     bc_vf sum = bc_splat(0.0f);
-    for (size_t i = 0; i < triangle.count; i++) {
-        sum += bin[i].re * weights[i];
+    for (size_t i = 0; i < triangle.count;) { /* in parts: rounding grows with the number of terms */
+        size_t end = triangle.count - i < 32u ? triangle.count : i + 32u;
+        bc_vf part = bc_splat(0.0f);
+        for (; i < end; i++) {
+            part += bin[i].re * weights[i];
+        }
+        sum += part;
     }
     return compress(plan, sum);
 }
@@ -193,11 +214,29 @@ BC_INLINE void clear_outside_window(const bc_plan *plan, bc_vf *x) {
     }
 }
 
+/* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
+ * the largest bin, the constant's own. So the mean of the samples under the window is taken out before the
+ * window is applied, and split() adds its exact spectrum. Returns the mean. */
+static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
+    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset;
+    bc_vf mean = bc_splat(0.0f);
+    for (size_t i = 0; i < length; i++) {
+        mean += x[slot(plan, offset + i)];
+    }
+    mean = mean * (1.0f / (float)length);
+    for (size_t i = 0; i < length; i++) {
+        bc_vf *at = &x[slot(plan, offset + i)];
+        *at = (*at - mean) * plan->window[i];
+    }
+    return mean;
+}
+
 /* One lane, sample by sample: for frames that reach into the padding, and for streams. */
 static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
     int64_t start = window_start(plan, frame);
+    int leaks = bc_window_leaks(plan);
     for (size_t i = 0; i < (size_t)plan->config.win_length; i++) {
-        float sample = sample_at(plan, source, start + (int64_t)i) * plan->window[i];
+        float sample = sample_at(plan, source, start + (int64_t)i) * (leaks ? 1.0f : plan->window[i]);
 #if BC_LANES == 1
         (void)lane;
         x[slot(plan, plan->window_offset + i)] = sample;
@@ -213,10 +252,11 @@ BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t
     int64_t start = window_start(plan, first);
     size_t length = (size_t)plan->config.win_length, offset = plan->window_offset, i = 0;
     size_t hop = (size_t)plan->config.hop_length;
+    int leaks = bc_window_leaks(plan);
     const int16_t *s16 = is_int16 ? source->s16 + start : NULL;
     const float *f32 = is_int16 ? NULL : source->f32 + start;
     for (; i + BC_LANES <= length; i += BC_LANES) {
-        bc_vf square[BC_LANES], window = bc_vf_load(plan->window + i);
+        bc_vf square[BC_LANES], window = leaks ? bc_splat(1.0f) : bc_vf_load(plan->window + i);
         for (size_t lane = 0; lane < BC_LANES; lane++) {
             bc_vf samples = is_int16 ? bc_vf_load_int16(s16 + lane * hop + i) * BC_INT16_SCALE
                                      : bc_vf_load(f32 + lane * hop + i);
@@ -231,7 +271,7 @@ BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t
         bc_vf *out = &x[slot(plan, offset + i)];
         for (size_t lane = 0; lane < BC_LANES; lane++) {
             float sample = is_int16 ? (float)s16[lane * hop + i] * BC_INT16_SCALE : f32[lane * hop + i];
-            (*out)[lane] = sample * plan->window[i];
+            (*out)[lane] = sample * (leaks ? 1.0f : plan->window[i]);
         }
     }
 }
@@ -301,8 +341,9 @@ void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, u
                 /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
                 load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
             }
+        bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
         fft(plan, z);
-        split(plan, z);
+        split(plan, z, mean);
         store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
         done += batch;
     }

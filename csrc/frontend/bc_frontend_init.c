@@ -27,6 +27,7 @@ static size_t lay_out(bc_plan *plan, uintptr_t base) {
     BC_PLACE(twiddles, 2u * bc_fft_twiddle_count(plan));
     BC_PLACE(split, 2u * (plan->half / 2u + 1u));
     BC_PLACE(window, (size_t)plan->config.win_length);
+    BC_PLACE(leak, bc_window_leaks(plan) ? n_fft : 0u);
     BC_PLACE(weights, n_weights);
     BC_PLACE(bands, (size_t)plan->config.n_mels);
     BC_PLACE(position, plan->half);
@@ -59,6 +60,7 @@ bc_status bc_frontend_init(bc_frontend *fe, const bc_frontend_config *cfg, void 
     }
     bc_fft_tables(plan);
     bc_window_table(plan);
+    bc_leak_table(plan);
     bc_mel_bands(cfg, plan->bands, plan->weights);
     plan->kernel = bc_isa_at(0)->kernel;
     plan->frame_kernel = bc_frames_scalar;

@@ -73,6 +73,8 @@ typedef struct bc_plan {
     float *twiddles;         /* of all stages, in the order of use, cos and -sin in pairs */
     float *split;            /* [half / 2 + 1] cos and sin in pairs, for the real FFT's last step */
     float *window;           /* [win_length] */
+    float *leak;             /* [n_fft] the window's own spectrum, re and im of bins 0 .. half - 1;
+                              * empty where the window fills the frame */
     bc_band *bands;          /* [n_mels] */
     float *weights;
     float *work;             /* [n_fft * BC_MAX_LANES] */
@@ -99,11 +101,17 @@ static inline const bc_plan *bc_const_plan_of(const bc_frontend *fe) {
     return (const bc_plan *)(const void *)fe;
 }
 
+/* A Hann window that fills the frame has a spectrum of three bins; a shorter one leaks into all. */
+static inline int bc_window_leaks(const bc_plan *plan) {
+    return plan->config.win_length < plan->config.n_fft;
+}
+
 /* bc_tables.c: the constant tables, exact on every target. NULL pointers only count. */
 uint8_t bc_fft_stages(uint32_t half, uint8_t radix[BC_MAX_STAGES]);
 size_t bc_fft_twiddle_count(const bc_plan *plan);
 void bc_fft_tables(const bc_plan *plan);
 void bc_window_table(const bc_plan *plan);
+void bc_leak_table(const bc_plan *plan);
 size_t bc_mel_bands(const bc_frontend_config *cfg, bc_band *bands, float *weights);
 
 /* bc_elementary.c: double precision from + - * / alone, within 2 ulp; for tables, not for signals. */

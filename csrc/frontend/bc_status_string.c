@@ -7,7 +7,7 @@ const char *bc_status_string(bc_status status) {
     case BC_NULL_POINTER: return "a pointer is NULL";
     case BC_RAM_TOO_SMALL: return "the RAM given is smaller than bc_frontend_ram_size says";
     case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames than there are";
-    case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center_reflect needs more than n_fft/2 samples";
+    case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center-reflect needs more than n_fft/2 samples";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
     case BC_NEEDS_WHOLE_CLIP: return "ref=max, top_db and normalize depend on the whole clip and cannot be computed frame by frame: set them to a number, none and none for a stream";
     case BC_UNKNOWN_PROFILE: return "there is no profile of that name";
@@ -18,7 +18,7 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_HOP_LENGTH: return "hop_length must be 1 to 65535";
     case BC_BAD_WINDOW: return "window must be hann";
     case BC_BAD_WINDOW_POSITION: return "window_position must be center or left";
-    case BC_BAD_FRAMING: return "framing must be left, center_zero or center_reflect";
+    case BC_BAD_FRAMING: return "framing must be left, center-zero or center-reflect";
     case BC_BAD_PREEMPHASIS: return "preemphasis must be 0";
     case BC_BAD_REMOVE_DC: return "remove_dc must be 0";
     case BC_BAD_SPECTRUM: return "spectrum must be power or magnitude";

@@ -80,6 +80,39 @@ void bc_window_table(const bc_plan *plan) {
     }
 }
 
+/* The numerator of the same angle within one turn. */
+static uint32_t wrapped(int64_t numerator, uint32_t denominator) {
+    int64_t rest = numerator % (int64_t)denominator;
+    return (uint32_t)(rest < 0 ? rest + (int64_t)denominator : rest);
+}
+
+/* Adds to sum the transform at bin k of scale * exp(2 pi i j side / win_length) over the window's
+ * samples j: a geometric series, in whole fractions of a turn. */
+static void add_series(const bc_plan *plan, int64_t k, int64_t side, double scale, double sum[2]) {
+    int64_t n = plan->config.n_fft, length = plan->config.win_length;
+    int64_t step = k * length - side * n; /* of the angle, in turns / (n * length) */
+    uint32_t turn = (uint32_t)(2 * n * length), half_turns = (uint32_t)(2 * n);
+    double size = (double)length;
+    if (step % (n * length) != 0) {
+        size = bc_sin_turn(wrapped(step, half_turns), half_turns) / bc_sin_turn(wrapped(step, turn), turn);
+    }
+    int64_t offset = (int64_t)plan->window_offset;
+    uint32_t middle = wrapped(-step * (length - 1) - 2 * offset * k * length, turn);
+    sum[0] += scale * size * bc_cos_turn(middle, turn);
+    sum[1] += scale * size * bc_sin_turn(middle, turn);
+}
+
+void bc_leak_table(const bc_plan *plan) {
+    for (int64_t k = 0; bc_window_leaks(plan) && k < (int64_t)plan->half; k++) {
+        double spectrum[2] = {0.0, 0.0};
+        add_series(plan, k, 0, 0.5, spectrum);
+        add_series(plan, k, 1, -0.25, spectrum);
+        add_series(plan, k, -1, -0.25, spectrum);
+        plan->leak[2 * k] = (float)spectrum[0];
+        plan->leak[2 * k + 1] = (float)spectrum[1];
+    }
+}
+
 /* slaney: librosa.hz_to_mel(htk=False); htk: 2595*log10(1+f/700). The htk scale is used here
  * without its factor, which cancels in every ratio of mels. */
 static double hz_to_mel(bc_mel_scale scale, double hz) {

@@ -38,7 +38,7 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
     assert config.window_position == "center" or config.win_length == config.n_fft
     assert config.mel_slopes == "hz"
     audio = np.asarray(samples, np.float64)
-    if config.framing == "center_reflect":
+    if config.framing == "center-reflect":
         audio = np.pad(audio, config.n_fft // 2, mode="reflect")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "n_fft is too large" for short clips, "empty filters"
@@ -56,7 +56,7 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
             htk=config.mel_scale == "htk",
             norm="slaney" if config.mel_norm == "slaney" else None,
             dtype=np.float64,
-            center=config.framing == "center_zero",
+            center=config.framing == "center-zero",
             pad_mode="constant",
         )
     return np.asarray(mel.T)

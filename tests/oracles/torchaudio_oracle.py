@@ -24,8 +24,8 @@ from babycry_edge import FrontendConfig
 from oracles.compression import Float64, compress
 
 FRAMINGS: dict[str, dict[str, Any]] = {
-    "center_zero": {"center": True, "pad_mode": "constant"},
-    "center_reflect": {"center": True, "pad_mode": "reflect"},
+    "center-zero": {"center": True, "pad_mode": "constant"},
+    "center-reflect": {"center": True, "pad_mode": "reflect"},
     "left": {"center": False},
 }
 

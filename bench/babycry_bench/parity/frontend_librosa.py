@@ -19,7 +19,7 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
 
 _COMPARED_RANGE_DB = 80.0
-_PAD_MODE = {"left": "constant", "center_zero": "constant", "center_reflect": "reflect"}
+_PAD_MODE = {"left": "constant", "center-zero": "constant", "center-reflect": "reflect"}
 
 Features = npt.NDArray[Any]
 

@@ -1,0 +1,1 @@
+"""The reference cry detector: network, data, training, cross-validation and the shipped files."""

@@ -1,0 +1,72 @@
+"""Which recordings set the int8 ranges, and which one travels with the model as its golden input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from babycry_convert.reference.corpus import Corpus
+from babycry_convert.reference.dataset import (
+    HOP_FRAMES,
+    NEGATIVES,
+    TARGET,
+    WINDOW_FRAMES,
+    Audio,
+    model_windows,
+)
+from babycry_edge.metadata import Golden
+from babycry_edge.windows import Windows
+
+N_CRIES = 80
+N_OF_NEGATIVE = 20
+
+GOLDEN_SAMPLES = 48192
+"""150 frames of the front-end: three windows, 3.01 s."""
+GOLDEN_STEP = 64
+"""The golden recording's samples are multiples of this, so that they pack into a small file."""
+GOLDEN_RMS = 3 * GOLDEN_STEP
+
+
+@dataclass(frozen=True)
+class CalibrationWindows:
+    """Windows ``(n, 100, 64)`` as the model sees them; ``names`` are ``path#first_frame``."""
+
+    windows: Windows
+    names: list[str]
+
+
+def choose_calibration(corpus: Corpus, chosen: Sequence[int], seed: int) -> CalibrationWindows:
+    """One window of each of 80 cries and of 20 clips of every other label, or of all there are."""
+    rng = np.random.default_rng([seed, 4])
+    windows, names = [], []
+    for label in (TARGET, *NEGATIVES):
+        clips = [index for index in chosen if corpus.clips[index].label == label]
+        count = min(len(clips), N_CRIES if label == TARGET else N_OF_NEGATIVE)
+        for index in sorted(rng.choice(clips, count, replace=False)) if clips else ():
+            cut = model_windows(corpus.clean[index])
+            number = int(rng.integers(len(cut)))
+            windows.append(cut[number])
+            names.append(f"{corpus.clips[index].path}#{number * HOP_FRAMES}")
+    return CalibrationWindows(np.stack(windows), names)
+
+
+def golden_recording(audio: Audio, best_window: int) -> npt.NDArray[np.int16]:
+    """Three seconds around a window (its number), scaled and coarsely rounded, ``(48192,)``."""
+    start = max(0, (best_window - 1) * HOP_FRAMES * 320)
+    start = max(0, min(start, len(audio) - GOLDEN_SAMPLES))
+    piece = audio[start : start + GOLDEN_SAMPLES].astype(np.float64)
+    piece = np.pad(piece, (0, GOLDEN_SAMPLES - len(piece)))
+    scaled = piece * (GOLDEN_RMS / max(float(piece.std()), 1e-9))
+    rounded = np.rint(scaled / GOLDEN_STEP) * GOLDEN_STEP
+    return np.clip(rounded, -32768, 32704).astype(np.int16)
+
+
+def packed_size(pcm: npt.NDArray[np.int16]) -> int:
+    """Characters that a golden recording takes in the metadata."""
+    return len(Golden.encode_pcm(pcm))
+
+
+assert WINDOW_FRAMES + 2 * HOP_FRAMES == 150
