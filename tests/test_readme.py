@@ -29,7 +29,7 @@ def commands() -> list[str]:
 
 def test_python_example_runs(tmp_path: Path) -> None:
     (example,) = blocks("python")
-    assert len(example.splitlines()) <= 12
+    assert len(example.splitlines()) <= 10
     script = tmp_path / "example.py"
     script.write_text(example)
     result = subprocess.run(
@@ -41,7 +41,7 @@ def test_python_example_runs(tmp_path: Path) -> None:
 
 def test_c_example_is_short_enough_to_read() -> None:
     (example,) = blocks("c")
-    assert len(example.splitlines()) <= 24
+    assert len(example.splitlines()) <= 20
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if " bench" not in c])

@@ -23,7 +23,9 @@ class CryNet(nn.Module):
         layers = [_convolution(1, FIRST_CHANNELS, kernel=3, stride=2)]
         channels = FIRST_CHANNELS
         for outputs, stride in BLOCKS:
-            layers.append(_convolution(channels, channels, kernel=3, stride=stride, groups=channels))
+            layers.append(
+                _convolution(channels, channels, kernel=3, stride=stride, groups=channels)
+            )
             layers.append(_convolution(channels, outputs, kernel=1))
             channels = outputs
         self.features = nn.Sequential(*layers)

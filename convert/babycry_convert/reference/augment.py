@@ -54,7 +54,7 @@ class Batches:
         self._noise_shape = self._noise_mean**2 / corpus.white.var(axis=0, dtype=np.float64)
 
     def draw(self, size: int) -> tuple[Features, npt.NDArray[np.int64]]:
-        """Windows ``(size, 1, 100, 64)``, as the model sees them, and labels ``(size,)``, 1 = cry."""
+        """Windows ``(size, 1, 100, 64)`` as the model sees them; labels ``(size,)``, 1 = cry."""
         labels = (self._rng.random(size) < 0.5).astype(np.int64)
         power = _power(np.stack([self._cry() if label else self._other() for label in labels]))
         power = self._mix(power, labels)

@@ -56,9 +56,7 @@ def read_manifest(data: Path) -> list[Clip]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        clips = [
-            Clip(r["path"], r["label"], r["group"], int(r["fold"]), r["source"]) for r in rows
-        ]
+        clips = [Clip(r["path"], r["label"], r["group"], int(r["fold"]), r["source"]) for r in rows]
     except FileNotFoundError:
         raise BabycryError(f"{path}: no such file: give the folder of recordings") from None
     except (KeyError, ValueError) as error:

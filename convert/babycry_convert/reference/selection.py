@@ -1,4 +1,4 @@
-"""Which recordings set the int8 ranges, and which one travels with the model as its golden input."""
+"""Which recordings set the int8 ranges, and which one becomes the golden input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from babycry_convert.reference.dataset import (
     HOP_FRAMES,
     NEGATIVES,
     TARGET,
-    WINDOW_FRAMES,
     Audio,
     model_windows,
 )
@@ -23,6 +22,7 @@ from babycry_edge.windows import Windows
 N_CRIES = 80
 N_OF_NEGATIVE = 20
 
+HOP_SAMPLES = 320
 GOLDEN_SAMPLES = 48192
 """150 frames of the front-end: three windows, 3.01 s."""
 GOLDEN_STEP = 64
@@ -55,7 +55,7 @@ def choose_calibration(corpus: Corpus, chosen: Sequence[int], seed: int) -> Cali
 
 def golden_recording(audio: Audio, best_window: int) -> npt.NDArray[np.int16]:
     """Three seconds around a window (its number), scaled and coarsely rounded, ``(48192,)``."""
-    start = max(0, (best_window - 1) * HOP_FRAMES * 320)
+    start = max(0, (best_window - 1) * HOP_FRAMES * HOP_SAMPLES)
     start = max(0, min(start, len(audio) - GOLDEN_SAMPLES))
     piece = audio[start : start + GOLDEN_SAMPLES].astype(np.float64)
     piece = np.pad(piece, (0, GOLDEN_SAMPLES - len(piece)))
@@ -67,6 +67,3 @@ def golden_recording(audio: Audio, best_window: int) -> npt.NDArray[np.int16]:
 def packed_size(pcm: npt.NDArray[np.int16]) -> int:
     """Characters that a golden recording takes in the metadata."""
     return len(Golden.encode_pcm(pcm))
-
-
-assert WINDOW_FRAMES + 2 * HOP_FRAMES == 150
