@@ -33,7 +33,7 @@ class CryNet(nn.Module):
         self.head = nn.Linear(channels, 2)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        pooled = self.features(windows).mean(dim=(2, 3))
+        pooled = nn.functional.adaptive_avg_pool2d(self.features(windows), 1).flatten(1)
         logits: torch.Tensor = self.head(self.dropout(pooled))
         return logits
 

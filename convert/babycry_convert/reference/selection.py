@@ -61,7 +61,7 @@ def golden_recording(audio: Audio, best_window: int) -> npt.NDArray[np.int16]:
     piece = np.pad(piece, (0, GOLDEN_SAMPLES - len(piece)))
     scaled = piece * (GOLDEN_RMS / max(float(piece.std()), 1e-9))
     rounded = np.rint(scaled / GOLDEN_STEP) * GOLDEN_STEP
-    return np.clip(rounded, -32768, 32704).astype(np.int16)
+    return np.asarray(np.clip(rounded, -32768, 32704), np.int16)
 
 
 def packed_size(pcm: npt.NDArray[np.int16]) -> int:

@@ -40,13 +40,13 @@ def _siren(rng: Generator, time: Signal) -> Signal:
     if rng.random() < 0.5:
         sweep = np.sign(sweep)
     frequency = rng.uniform(300, 1500) * (1 + rng.uniform(0.1, 0.6) * sweep / 2)
-    return _harmonics(rng, frequency, rng.integers(2, 7))
+    return _harmonics(rng, frequency, int(rng.integers(2, 7)))
 
 
 def _beeps(rng: Generator, time: Signal) -> Signal:
     gate = np.sin(2 * np.pi * rng.uniform(0.5, 8) * time) > rng.uniform(-0.5, 0.9)
     smooth = np.convolve(gate, np.ones(80) / 80, mode="same")
-    tone = _harmonics(rng, np.full(len(time), rng.uniform(200, 3500)), rng.integers(2, 5))
+    tone = _harmonics(rng, np.full(len(time), rng.uniform(200, 3500)), int(rng.integers(2, 5)))
     return np.asarray(smooth * tone + 1e-6 * rng.standard_normal(len(time)))
 
 
@@ -95,7 +95,7 @@ def _harmonics(rng: Generator, frequency: Signal, count: int) -> Signal:
     phase = 2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE
     partials = [
         rng.uniform(0.05, 1) / k * np.sin(k * phase + rng.uniform(0, 6))
-        for k in range(1, int(count) + 1)
+        for k in range(1, count + 1)
         if k == 1 or k * frequency.max() < 7000
     ]
     return np.asarray(sum(partials))

@@ -73,7 +73,7 @@ def train_network(
             label_smoothing=settings.label_smoothing,
         )
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         _follow(average, network, min(settings.average, (1 + step) / (10 + step)))

@@ -1,0 +1,86 @@
+"""The detector's converted files, each fold's evaluated on the recordings it was not trained on.
+
+``tests/models`` holds the five cross-validation networks as the build converted them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("soundfile")
+pytest.importorskip("soxr")
+
+MODELS = Path(__file__).parent / "models"
+FILES = {
+    "float": ("fold{}_float.onnx", "onnxruntime"),
+    "int8 onnx": ("fold{}.onnx", "onnxruntime"),
+    "int8 tflite": ("fold{}.tflite", "litert"),
+}
+INT8 = ("int8 onnx", "int8 tflite")
+
+
+class Recordings:
+    """Every labelled clip's features in both conditions; figures are computed once."""
+
+    def __init__(self, data: Path) -> None:
+        from babycry_convert.reference.dataset import (
+            FeatureExtractor,
+            degrade,
+            load_audio,
+            read_manifest,
+        )
+
+        extract = FeatureExtractor()
+        self.clips = read_manifest(data)
+        audio = [load_audio(data, clip) for clip in self.clips]
+        self.features = {
+            "clean": [extract(samples) for samples in audio],
+            "degraded": [extract(degrade(samples)) for samples in audio],
+        }
+
+    @cache  # noqa: B019
+    def figures(self, system: str, condition: str) -> Any:
+        from babycry_convert.reference.build import file_scorer
+        from babycry_convert.reference.dataset import N_FOLDS
+        from babycry_convert.reference.evaluate import figures, out_of_fold_scores
+
+        name, engine = FILES[system]
+        scorers = [file_scorer(MODELS / name.format(fold), engine) for fold in range(N_FOLDS)]
+        scores = out_of_fold_scores(self.clips, self.features[condition], scorers)
+        return figures(self.clips, scores)
+
+
+@pytest.fixture(scope="module")
+def recordings(shared: Path) -> Recordings:
+    pytest.importorskip("torch")
+    return Recordings(shared / "data")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", FILES)
+def test_out_of_fold_detection_reaches_its_bars(recordings: Recordings, system: str) -> None:
+    figures = recordings.figures(system, "clean")
+    assert figures.n_clips == len(recordings.clips)
+    assert figures.roc_auc >= 0.97
+    assert figures.recall_at_5_percent >= 0.85
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", FILES)
+def test_8_khz_and_20_db_down_cost_at_most_a_hundredth(recordings: Recordings, system: str) -> None:
+    clean, degraded = (recordings.figures(system, name) for name in ("clean", "degraded"))
+    assert clean.roc_auc - degraded.roc_auc <= 0.01
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", INT8)
+@pytest.mark.parametrize("condition", ["clean", "degraded"])
+def test_int8_costs_at_most_half_a_hundredth(
+    recordings: Recordings, system: str, condition: str
+) -> None:
+    floating = recordings.figures("float", condition).roc_auc
+    assert floating - recordings.figures(system, condition).roc_auc <= 0.005
