@@ -60,7 +60,6 @@ def recordings(shared: Path) -> Recordings:
     return Recordings(shared / "data")
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("system", FILES)
 def test_out_of_fold_detection_reaches_its_bars(recordings: Recordings, system: str) -> None:
     figures = recordings.figures(system, "clean")
@@ -69,14 +68,12 @@ def test_out_of_fold_detection_reaches_its_bars(recordings: Recordings, system: 
     assert figures.recall_at_5_percent >= 0.85
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("system", FILES)
 def test_8_khz_and_20_db_down_cost_at_most_a_hundredth(recordings: Recordings, system: str) -> None:
     clean, degraded = (recordings.figures(system, name) for name in ("clean", "degraded"))
     assert clean.roc_auc - degraded.roc_auc <= 0.01
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("system", INT8)
 @pytest.mark.parametrize("condition", ["clean", "degraded"])
 def test_int8_costs_at_most_half_a_hundredth(
