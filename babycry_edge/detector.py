@@ -38,7 +38,8 @@ class Detection:
 
     ``score`` is the mean of the ``clip_windows`` best window scores (of the target label);
     ``detected`` says whether it reaches the threshold, and ``label`` then is the target's,
-    otherwise that of the most likely other label. ``window_scores`` has one value per window, in order.
+    otherwise that of the most likely other label. ``window_scores`` has one value per window, in
+    order.
     """
 
     label: str

@@ -37,6 +37,7 @@ from babycry_convert.reference.dataset import (
     degrade,
     load_audio,
     model_windows,
+    quieter,
 )
 from babycry_convert.reference.evaluate import (
     CLIP_WINDOWS,
@@ -62,13 +63,14 @@ from babycry_convert.reference.train import (
     read_corpus,
     train_all,
 )
+from babycry_edge.audio import as_float
 from babycry_edge.config import FrontendConfig
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import ModelMetadata
 from babycry_edge.model import Model
 
-REPOSITORY = Path(__file__).parents[3]
-CONDITIONS = ("clean", "degraded")
+#: As recorded; 20 dB down; through 8 kHz and 20 dB down.
+CONDITIONS = ("clean", "quieter", "degraded")
 
 #: Longest golden recording in the metadata, in base64 characters.
 GOLDEN_LIMIT = 25_000
@@ -79,7 +81,7 @@ ENGINES = {"onnxruntime": "int8_onnx", "litert": "int8_tflite"}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Out-of-fold clip scores of one system in both conditions, with their figures."""
+    """Out-of-fold clip scores of one system in every condition, with their figures."""
 
     scores: dict[str, Scores]
     figures: dict[str, Figures]
@@ -90,7 +92,7 @@ class Evaluation:
 
 def evaluate(corpus: Corpus, scorers: Sequence[WindowScorer]) -> Evaluation:
     """Score every clip with the network that has not seen its fold."""
-    features = {"clean": corpus.clean, "degraded": corpus.degraded}
+    features = {name: getattr(corpus, name) for name in CONDITIONS}
     scores = {
         name: out_of_fold_scores(corpus.clips, values, scorers) for name, values in features.items()
     }
@@ -99,15 +101,14 @@ def evaluate(corpus: Corpus, scorers: Sequence[WindowScorer]) -> Evaluation:
 
 def evaluate_yamnet(corpus: Corpus, data: Path, model: Path) -> Evaluation:
     """YAMNet out of the box on the same clips."""
-    clean = (load_audio(data, clip) for clip in corpus.clips)
-    degraded = (degrade(load_audio(data, clip)) for clip in corpus.clips)
-    return _evaluation(
-        corpus,
-        {
-            "clean": yamnet_clip_scores(model, clean),
-            "degraded": yamnet_clip_scores(model, degraded),
-        },
-    )
+    change = {"clean": as_float, "quieter": quieter, "degraded": degrade}
+    scores = {
+        name: yamnet_clip_scores(
+            model, (change[name](load_audio(data, clip)) for clip in corpus.clips)
+        )
+        for name in CONDITIONS
+    }
+    return _evaluation(corpus, scores)
 
 
 def file_scorer(path: Path, engine: str) -> WindowScorer:
@@ -224,32 +225,32 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         "systems": {name: system.to_dict() for name, system in systems.items()},
         "seconds": round(time.monotonic() - start),
     }
-    _write(options.out / "report.json", json.dumps(report, indent=1) + "\n")
-    _write(options.out / "figures.md", figures_table(systems))
+    _write(options.out / "figures.md", figures_table(report["systems"]))
+    for folder in (options.out, options.folds):
+        _write(folder / "report.json", json.dumps(report, indent=1) + "\n")
     return report
 
 
-def figures_table(systems: dict[str, Evaluation]) -> str:
-    """The figures as Markdown, one row a system and condition."""
-    labels = sorted(next(iter(systems.values())).figures["clean"].labels)
-    lines = [
-        "| system | clips | ROC AUC | recall at 5 % FP | recall at 1 % FP | "
-        + " | ".join(f"{label}: AUC / FP" for label in labels)
-        + " |",
-        "|---" * (5 + len(labels)) + "|",
-    ]
-    for name, system in systems.items():
-        for condition in CONDITIONS:
-            values = system.figures[condition]
-            of_label = [values.labels[label] for label in labels]
-            cells = [f"{each.roc_auc:.3f} / {each.false_positive_rate:.3f}" for each in of_label]
-            numbers = (
-                f"{values.roc_auc:.4f}",
-                f"{values.recall_at_5_percent:.3f}",
-                f"{values.recall_at_1_percent:.3f}",
+def figures_table(systems: dict[str, Any]) -> str:
+    """The report's ``systems`` as Markdown, one row a system and condition."""
+    labels = sorted(systems["float"]["clean"]["labels"])
+    header = ["system", "clips", "ROC AUC", "recall at 5 % FP", "recall at 1 % FP"]
+    header += [f"{label}: AUC / FP" for label in labels]
+    rows = [header, ["---"] * len(header)]
+    for name, conditions in systems.items():
+        for condition, values in conditions.items():
+            of_label = [values["labels"][label] for label in labels]
+            rows.append(
+                [
+                    name,
+                    condition,
+                    f"{values['roc_auc']:.4f}",
+                    f"{values['recall_at_5_percent']:.3f}",
+                    f"{values['recall_at_1_percent']:.3f}",
+                    *(f"{f['roc_auc']:.3f} / {f['false_positive_rate']:.3f}" for f in of_label),
+                ]
             )
-            lines.append("| " + " | ".join([name, condition, *numbers, *cells]) + " |")
-    return "\n".join(lines) + "\n"
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -259,8 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--yamnet", type=Path, default=Path("../shared/models/yamnet.tflite"), help="to compare"
     )
-    parser.add_argument("--folds", type=Path, default=REPOSITORY / "tests/models")
-    parser.add_argument("--models", type=Path, default=REPOSITORY / "babycry_edge/models")
+    parser.add_argument("--folds", type=Path, default=Path("tests/models"))
+    parser.add_argument("--models", type=Path, default=Path("babycry_edge/models"))
     options = parser.parse_args(arguments)
     try:
         build(options)

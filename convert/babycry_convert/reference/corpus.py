@@ -16,6 +16,7 @@ from babycry_convert.reference.dataset import (
     Features,
     degrade,
     load_audio,
+    quieter,
 )
 from babycry_convert.reference.synthesis import synthesize
 from babycry_edge.audio import resample
@@ -28,13 +29,15 @@ N_SYNTHETIC = 400
 class Corpus:
     """Features ``(n_frames, 64)`` in dB, before normalisation, of each clip of ``clips``.
 
-    ``clean``: as recorded. ``degraded``: through 8 kHz and 20 dB down; only for evaluation.
+    ``clean``: as recorded. Only for evaluation: ``quieter``, 20 dB down, and ``degraded``, through
+    8 kHz and 20 dB down.
     ``renderings[r]``: with another speed and perhaps a room and the 8 kHz band.
     ``synthetic``: sounds of :mod:`synthesis`. ``white``: white noise of unit variance, as power.
     """
 
     clips: Sequence[Clip]
     clean: list[Features]
+    quieter: list[Features]
     degraded: list[Features]
     renderings: list[list[Features]]
     synthetic: list[Features]
@@ -50,11 +53,13 @@ def load_corpus(
     """
     extract = FeatureExtractor()
     clean: list[Features] = []
+    quiet: list[Features] = []
     degraded: list[Features] = []
     renderings: list[list[Features]] = [[] for _ in range(N_RENDERINGS)]
     for index, clip in enumerate(clips):
         audio = load_audio(data, clip)
         clean.append(extract(audio))
+        quiet.append(extract(quieter(audio)))
         degraded.append(extract(degrade(audio)))
         for number, rendering in enumerate(renderings):
             rng = np.random.default_rng([seed, 1, index, number])
@@ -65,7 +70,7 @@ def load_corpus(
     ]
     noise = np.random.default_rng([seed, 3]).standard_normal(30 * SAMPLE_RATE)
     white = np.power(10, extract(noise.astype(np.float32)) / 10, dtype=np.float32)
-    return Corpus(clips, clean, degraded, renderings, synthetic, white)
+    return Corpus(clips, clean, quiet, degraded, renderings, synthetic, white)
 
 
 def render(audio: Audio, rng: np.random.Generator) -> Audio:

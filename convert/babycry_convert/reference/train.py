@@ -92,14 +92,14 @@ def train_all(
     Writes ``out/NAME.pt``, a state dict, for each.
     """
     out.mkdir(parents=True, exist_ok=True)
-    # Forked processes share the corpus instead of copying it.
-    context = multiprocessing.get_context("fork")
-    global _corpus
-    _corpus = corpus
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    # Forked processes share the corpus instead of copying it; where JAX has started its threads
+    # (the TFLite writer loads it), forking is not safe.
+    context = multiprocessing.get_context("spawn" if "jax" in sys.modules else "fork")
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_set_corpus, initargs=(corpus,)
+    ) as pool:
         for done in [pool.submit(_train_one, name, settings, out) for name in names]:
             done.result()
-    _corpus = None
 
 
 def load_network(path: Path) -> CryNet:
@@ -156,7 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-_corpus: Corpus | None = None
+_corpus: Corpus | None = None  # of a training process
+
+
+def _set_corpus(corpus: Corpus) -> None:
+    global _corpus
+    _corpus = corpus
 
 
 def _train_one(name: str, settings: Settings, out: Path) -> None:
