@@ -1,7 +1,8 @@
 """Writes ``_ffi.c``, the cffi binding, from the public headers.
 
-Run it as ``python babycry_edge/_ffi_build.py``. The result is checked in, so that building the extension needs no cffi; a test verifies that it is
-fresh. What the headers declare is what Python sees; nothing is declared twice.
+Run it as ``python babycry_edge/_ffi_build.py``. The result is checked in, so that building the
+extension needs no cffi; a test verifies that it is fresh. What the headers declare is what Python
+sees; nothing is declared twice.
 """
 
 from __future__ import annotations

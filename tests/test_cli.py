@@ -159,3 +159,27 @@ def test_help_names_every_command() -> None:
     text = run("--help").stdout
     for command in ("detect", "features", "inspect", "bench"):
         assert command in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_without_metadata(cry: Path, tmp_path: Path, name: str) -> None:
+    data = bundled(name).read_bytes()
+    assert data.count(b"babycry_edge") >= 1
+    (tmp_path / name).write_bytes(data.replace(b"babycry_edge", b"someone_else"))
+    result = run("detect", cry, "--model", tmp_path / name)
+    assert_refused(result, name, "no babycry_edge metadata")
+    assert run("inspect", tmp_path / name).returncode == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_whose_golden_check_fails(cry: Path, tmp_path: Path, name: str) -> None:
+    data = bundled(name).read_bytes()
+    golden = json.loads(run("inspect", bundled(name), "--json").stdout)["metadata"]["golden"]
+    digest = golden["features_sha256"].encode()
+    (tmp_path / name).write_bytes(data.replace(digest, digest[::-1]))
+    assert_refused(run("detect", cry, "--model", tmp_path / name), name, "golden check", "features")
+    score = f'"scores":[{golden["scores"][0]}'.encode()
+    assert data.count(score) == 1
+    wrong = b'"scores":[0.' + b"1" * (len(score) - 12)
+    (tmp_path / name).write_bytes(data.replace(score, wrong))
+    assert_refused(run("detect", cry, "--model", tmp_path / name), name, "golden check", "score")
