@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from babycry_edge._ffi import ffi, lib
+from babycry_edge.binding import ffi, lib
 from babycry_edge.errors import BabycryError
 
 _C_TYPE = ffi.typeof("bc_frontend_config")

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from babycry_edge._ffi import ffi, lib
+from babycry_edge.binding import ffi, lib
 from babycry_edge.config import FrontendConfig, enum_names, status_message
 from babycry_edge.errors import BabycryError
 

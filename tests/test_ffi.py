@@ -30,10 +30,21 @@ def test_extension_uses_the_stable_abi() -> None:
 
 
 @pytest.mark.parametrize("name", ["librosa", "torch", "onnx", "onnxruntime", "scipy", "soundfile"])
-def test_importing_the_package_loads_no_heavy_library(name: str) -> None:
+def test_importing_the_package_loads_no_heavy_library(name: str, tmp_path: Path) -> None:
     code = (
         "import sys, babycry_edge; from babycry_edge import Frontend; "
         "Frontend.from_profile('librosa'); "
         f"sys.exit({name!r} in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_source_tree_says_that_it_is_not_the_installed_package() -> None:
+    if list((ROOT / "babycry_edge").glob("_ffi*.so")):
+        pytest.skip("an extension was built in place")
+    code = "from babycry_edge import Frontend"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "this is the source tree, not the installed package" in done.stderr

@@ -129,9 +129,11 @@ def test_two_threads_give_the_scores_of_one(path: Path) -> None:
 
 
 @FILES
-def test_loading_writes_nothing_on_stderr_or_stdout(path: Path) -> None:
+def test_loading_writes_nothing_on_stderr_or_stdout(path: Path, tmp_path: Path) -> None:
     code = f"from babycry_edge import Model; Model.load({str(path)!r}).self_check()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True
+    )
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
