@@ -39,10 +39,12 @@ $(VENV)/pip.stamp:
 	touch $@
 
 $(VENV)/bench.stamp: $(SOURCES) | $(VENV)/pip.stamp
+	@echo "installing into $(VENV), some minutes the first time"
 	$(PIP) install -c constraints.txt '.[bench,oracle]'
 	touch $@
 
 $(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
+	@echo "installing into $(VENV), some minutes the first time"
 	$(PIP) install -c constraints.txt '.[dev]'
 	$(PIP) install --no-deps -r convert/requirements.txt torchaudio==2.11.0  # the last: an oracle
 	touch $@

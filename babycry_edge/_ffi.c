@@ -578,7 +578,6 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 /************************************************************/
 
-#include <babycry/version.h>
 #include <babycry/status.h>
 #include <babycry/frontend.h>
 
@@ -2012,13 +2011,6 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
 #endif
 
-static int _cffi_const_BC_ABI_VERSION(unsigned long long *o)
-{
-  int n = (BC_ABI_VERSION) <= 0;
-  *o = (unsigned long long)((BC_ABI_VERSION) | 0);  /* check that BC_ABI_VERSION is an integer */
-  return n;
-}
-
 _CFFI_UNUSED_FN
 static void _cffi_checkfld__bc_frontend(bc_frontend *p)
 {
@@ -2064,7 +2056,6 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
 
 static const struct _cffi_global_s _cffi_globals[] = {
-  { "BC_ABI_VERSION", (void *)_cffi_const_BC_ABI_VERSION, _CFFI_OP(_CFFI_OP_CONSTANT_INT, -1), (void *)0 },
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DCT_NORM", (void *)_cffi_const_BC_BAD_DCT_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2287,7 +2278,7 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  74,  /* num_globals */
+  73,  /* num_globals */
   2,  /* num_struct_unions */
   11,  /* num_enums */
   13,  /* num_typenames */

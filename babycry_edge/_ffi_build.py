@@ -1,8 +1,8 @@
-"""Writes ``_ffi.c``, the cffi binding, from the public headers.
+"""Writes the cffi bindings ``_ffi.c`` (compiled) and ``_ffi_abi.py`` (for a plain library).
 
-Run it as ``python babycry_edge/_ffi_build.py``. The result is checked in, so that building the
-extension needs no cffi; a test verifies that it is fresh. What the headers declare is what Python
-sees; nothing is declared twice.
+Run it as ``python babycry_edge/_ffi_build.py``. The results are checked in, so that building the
+extension needs no cffi; a test verifies that they are fresh. What the public headers declare is
+what Python sees; nothing is declared twice.
 """
 
 from __future__ import annotations
@@ -24,24 +24,19 @@ def declarations(header: Path) -> str:
     return re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
 
 
-def generate() -> str:
-    """The C source of the extension module ``babycry_edge._ffi``."""
-    builder = cffi.FFI()
-    for name in HEADERS:
-        builder.cdef(declarations(ROOT / "csrc/include/babycry" / name))
-    builder.cdef("#define BC_ABI_VERSION ...")
-    includes = "#include <babycry/version.h>\n" + "".join(
-        f"#include <babycry/{name}>\n" for name in HEADERS
-    )
-    builder.set_source("babycry_edge._ffi", includes)
-    target = ROOT / "babycry_edge/_ffi.generated.c"
-    builder.emit_c_code(str(target))
-    text = target.read_text()
-    target.unlink()
-    return text
+def write_bindings(folder: Path) -> None:
+    """Write both bindings into ``folder``."""
+    includes = "".join(f"#include <babycry/{name}>\n" for name in HEADERS)
+    for module, source in (("_ffi", includes), ("_ffi_abi", None)):
+        builder = cffi.FFI()
+        for name in HEADERS:
+            builder.cdef(declarations(ROOT / "csrc/include/babycry" / name))
+        builder.set_source(f"babycry_edge.{module}", source)
+        if source is None:
+            builder.emit_python_code(str(folder / f"{module}.py"))
+        else:
+            builder.emit_c_code(str(folder / f"{module}.c"))
 
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "babycry_edge/_ffi.c").write_text(
-        generate()
-    )
+    write_bindings(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "babycry_edge")

@@ -18,6 +18,7 @@ from babycry_edge.audio import AudioFile, Samples, open_audio, read_audio
 from babycry_edge.config import FrontendConfig, profile_names
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import bundled
+from babycry_edge.whole_file import write_whole
 
 if TYPE_CHECKING:
     from babycry_edge.detector import Detection
@@ -36,24 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BabycryError as error:
         print(f"babycry-edge: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, head say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"babycry-edge: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def write_beside(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then renamed."""
-    if not path.parent.is_dir():
-        raise BabycryError(f"{path}: the directory {path.parent} does not exist")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -198,7 +190,7 @@ def _features(args: argparse.Namespace) -> int:
         raise BabycryError(f"{args.file}: {error}") from None
     buffer = io.BytesIO()
     np.save(buffer, features)
-    write_beside(args.output, buffer.getvalue())
+    write_whole(args.output, buffer.getvalue())
     print(
         f"{args.output}: {features.shape[0]} frames x {features.shape[1]} {args.profile} features"
     )

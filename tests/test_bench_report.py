@@ -2,13 +2,11 @@
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from babycry_bench.report import Report, write_beside_then_rename
-from babycry_edge.errors import BabycryError
+from babycry_bench.report import Report
 
 pytest.importorskip("rich", reason="pip install 'babycry-edge[bench]'")
 
@@ -136,16 +134,3 @@ def test_numbers_that_json_lacks_become_null() -> None:
     content = json.loads(report.to_json())
     assert content["gates"][0]["value"] is None
     assert content["parity"]["golden"][0]["max_score_error"] is None
-
-
-def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
-    target = tmp_path / "report.json"
-    target.write_text("old")
-    write_beside_then_rename(target, "new\n")
-    assert target.read_text() == "new\n"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_that_is_absent_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(BabycryError, match="cannot be written"):
-        write_beside_then_rename(tmp_path / "absent" / "report.json", "x")

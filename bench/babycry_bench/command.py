@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     require("rich", "bench")
     # Only now, so that the other subcommands do not wait for what the bench needs.
     from babycry_bench.progress import progress_bar
-    from babycry_bench.report import write_beside_then_rename
     from babycry_bench.report_terminal import print_report
     from babycry_bench.run import Plan, run_bench
+    from babycry_edge.whole_file import write_whole
 
     paths, left_out = _model_paths(args)
     output = _checked_output(args.json)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json == "-":
         sys.stdout.write(report.to_json())
     elif output is not None:
-        write_beside_then_rename(output, report.to_json())
+        write_whole(output, report.to_json().encode())
     return 0 if report.passed else 1
 
 

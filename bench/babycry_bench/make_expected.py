@@ -16,9 +16,9 @@ from babycry_bench.expected import EXPECTED_FILE
 from babycry_bench.parity.feature_hashes import clip_hash
 from babycry_bench.parity.profiles import PROFILES
 from babycry_bench.parity.scores import ClipScore, score_clips
-from babycry_bench.report import write_beside_then_rename
 from babycry_edge import Detector, Frontend, Model
 from babycry_edge.errors import BabycryError
+from babycry_edge.whole_file import write_whole
 
 _SCORE_DECIMALS = 6
 
@@ -60,7 +60,7 @@ def make_expected(float_model: Path, output: Path = EXPECTED_FILE) -> None:
         "features_sha256": expected_features(clips),
         "float_scores": expected_scores(float_model, clips),
     }
-    write_beside_then_rename(output, json.dumps(content, indent=1) + "\n")
+    write_whole(output, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def main() -> int:

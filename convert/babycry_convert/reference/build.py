@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -68,6 +67,7 @@ from babycry_edge.config import FrontendConfig
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import ModelMetadata
 from babycry_edge.model import Model
+from babycry_edge.whole_file import write_whole
 
 #: As recorded; 20 dB down; through 8 kHz and 20 dB down.
 CONDITIONS = ("clean", "quieter", "degraded")
@@ -225,9 +225,9 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         "systems": {name: system.to_dict() for name, system in systems.items()},
         "seconds": round(time.monotonic() - start),
     }
-    _write(options.out / "figures.md", figures_table(report["systems"]))
+    write_whole(options.out / "figures.md", figures_table(report["systems"]).encode())
     for folder in (options.out, options.folds):
-        _write(folder / "report.json", json.dumps(report, indent=1) + "\n")
+        write_whole(folder / "report.json", f"{json.dumps(report, indent=1)}\n".encode())
     return report
 
 
@@ -287,15 +287,7 @@ def _install(converted: dict[str, ConvertedFiles], folds: Path, models: Path) ->
 def _copy(paths: Iterable[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
-        beside = folder / f".{path.name}"
-        shutil.copyfile(path, beside)
-        beside.replace(folder / path.name)
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+        write_whole(folder / path.name, path.read_bytes())
 
 
 def _say(text: str) -> None:
