@@ -43,7 +43,8 @@ def test_package_built_without_python_headers_gives_the_same_bits(tmp_path: Path
     for source in (ROOT / "babycry_edge").glob("*.py"):
         shutil.copy(source, tmp_path / "babycry_edge")
     code = (
-        "import hashlib, numpy; from babycry_edge import Frontend, binding; print(binding.__file__); "
+        "import hashlib, numpy; from babycry_edge import Frontend, binding; "
+        "print(binding.__file__); "
         "audio = numpy.random.default_rng(1).normal(0, 9e3, 16000).astype(numpy.int16); "
         "print(hashlib.sha256(Frontend.from_profile('yamnet')(audio, 16000)).hexdigest())"
     )
