@@ -32,7 +32,7 @@ docs: $(VENV)/test.stamp
 
 # trains, cross-validates, converts and writes babycry_edge/models; wants the recordings in DATA
 reference: $(VENV)/test.stamp
-	$(BIN)/python -m babycry_convert.reference.build --data $(DATA)
+	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.reference.build --data $(DATA)
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)

@@ -174,3 +174,29 @@ def _weights(folder: Path, name: str) -> dict[str, Any]:
     from babycry_convert.reference.train import load_network
 
     return dict(load_network(folder / f"{name}.pt").state_dict())
+
+
+@pytest.mark.full
+def test_training_a_fold_again_gives_the_detector_of_the_report(
+    shared: Path, tmp_path: Path
+) -> None:
+    """The whole training of one fold, minutes long, against the committed network of that fold."""
+    from babycry_convert.reference.build import file_scorer
+    from babycry_convert.reference.evaluate import figures, network_scorer, out_of_fold_scores
+    from babycry_convert.reference.train import Settings, load_network, read_corpus, train_all
+
+    data, fold = shared / "data", 1
+    corpus = read_corpus(data, Settings())
+    train_all(corpus, [f"fold{fold}"], Settings(), tmp_path, jobs=1)
+    held_out = [i for i, clip in enumerate(corpus.clips) if clip.fold == fold]
+    clips = [corpus.clips[i] for i in held_out]
+    features = [corpus.clean[i] for i in held_out]
+    committed = Path(__file__).parent / f"models/fold{fold}_float.onnx"
+    results = [
+        figures(clips, out_of_fold_scores(clips, features, [scorer] * (fold + 1)))
+        for scorer in (
+            network_scorer(load_network(tmp_path / f"fold{fold}.pt")),
+            file_scorer(committed, "onnxruntime"),
+        )
+    ]
+    assert results[0].roc_auc == pytest.approx(results[1].roc_auc, abs=0.01)

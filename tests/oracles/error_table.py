@@ -1,8 +1,9 @@
-"""Measured errors of the C front-end: ``PYTHONPATH=tests python -m oracles.error_table``.
+"""Measured errors of the C front-end.
 
-Prints one JSON object: per profile the worst signal-to-noise ratio of the mel bands before
-compression, and the largest and the mean error after it, over the bundled clips and over the
-signals that break front-ends, each with the signal that gave it.
+``PYTHONSAFEPATH=1 PYTHONPATH=tests python -m oracles.error_table [-o FILE]`` prints one JSON
+object: per profile the worst signal-to-noise ratio of the mel bands before compression, and the
+largest and the mean error after it, over the bundled clips and over the signals that break
+front-ends, each with the signal that gave it.
 """
 
 from __future__ import annotations
