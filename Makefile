@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-SOURCES := CMakeLists.txt pyproject.toml constraints.txt convert/requirements.txt $(shell find csrc babycry_edge convert/babycry_convert bench/babycry_bench \
+SOURCES := CMakeLists.txt pyproject.toml constraints.txt convert/requirements.txt \
+	$(shell find csrc babycry_edge convert/babycry_convert bench/babycry_bench \
 	-type f ! -name '*.so' ! -name '*.pyc' ! -name '.*')
 DATA ?= ../shared/data
 

@@ -62,11 +62,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str
     return found
 
 
-def build(directory: Path, toolchain: str | None) -> Path:
+def build(directory: Path, compiler: str) -> Path:
     """Builds the C tests with CMake; returns the path of dump_features."""
-    options = ["-DBABYCRY_TESTS=ON", "-DBABYCRY_WERROR=ON"]
-    if toolchain:
-        options.append(f"-DCMAKE_TOOLCHAIN_FILE={ROOT}/csrc/toolchains/{toolchain}.cmake")
+    options = ["-DBABYCRY_TESTS=ON", "-DBABYCRY_WERROR=ON", compiler]
     for command in (
         ["cmake", "-S", str(ROOT), "-B", str(directory), *options],
         ["cmake", "--build", str(directory)],
@@ -96,10 +94,10 @@ def hashes(
     return found
 
 
-@pytest.fixture(scope="module")
-def host_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_tools("cmake")
-    return build(tmp_path_factory.mktemp("host"), None)
+@pytest.fixture(scope="module", params=["gcc", "clang"])
+def host_program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require_tools("cmake", request.param)
+    return build(tmp_path_factory.mktemp("host"), f"-DCMAKE_C_COMPILER={request.param}")
 
 
 @pytest.mark.parametrize("isa", instruction_sets())
@@ -122,7 +120,10 @@ def test_one_hash_for_each_clip_on_arm(
     require_tools("cmake", f"{toolchain}-gcc", emulator[0])
     program = tmp_path_factory.getbasetemp() / toolchain / "csrc/tests/dump_features"
     if not program.exists():
-        program = build(tmp_path_factory.getbasetemp() / toolchain, toolchain)
+        file = ROOT / f"csrc/toolchains/{toolchain}.cmake"
+        program = build(
+            tmp_path_factory.getbasetemp() / toolchain, f"-DCMAKE_TOOLCHAIN_FILE={file}"
+        )
     expected = {name: digest for name, (_, digest) in clips.items()}
     assert hashes([*emulator, str(program)], isa, clips, tmp_path) == expected
 
