@@ -64,7 +64,7 @@ def librosa_log_mel(librosa: Any, audio: Samples) -> Samples:
 def test_front_end_is_at_least_8_times_faster_than_librosa(
     benchmark: Any, minute: Samples, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    librosa = pytest.importorskip("librosa", reason="pip install 'babycry-edge[dev]'")
+    librosa = pytest.importorskip("librosa", reason="pip install 'babycry-edge[oracle]'")
     frontend = Frontend.from_profile("librosa", **SETTINGS)
     oracle = librosa_log_mel(librosa, minute).T
     np.testing.assert_allclose(frontend(minute, SAMPLE_RATE), oracle, atol=0.05)

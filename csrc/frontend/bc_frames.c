@@ -20,8 +20,8 @@ BC_INLINE bc_vc add(bc_vc a, bc_vc b) { return (bc_vc){a.re + b.re, a.im + b.im}
 BC_INLINE bc_vc sub(bc_vc a, bc_vc b) { return (bc_vc){a.re - b.re, a.im - b.im}; }
 BC_INLINE bc_vc scale(bc_vc a, float s) { return (bc_vc){a.re * s, a.im * s}; }
 BC_INLINE bc_vc minus_i(bc_vc a) { return (bc_vc){a.im, -a.re}; }
-BC_INLINE bc_vc twiddle(bc_vc a, const float *w) {
-    return (bc_vc){a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]};
+BC_INLINE bc_vc twiddle(bc_vc a, bc_vc w) {
+    return (bc_vc){a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
 }
 
 /* Elements z[0], z[span], ... become their own discrete Fourier transform. */
@@ -74,9 +74,13 @@ BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void
         butterfly(z + at, span);
     }
     for (size_t k = 1; k < span; k++) {
+        bc_vc turn[4];
+        for (size_t j = 1; j < radix; j++) {
+            turn[j - 1] = (bc_vc){bc_splat(w[2 * (j - 1)]), bc_splat(w[2 * (j - 1) + 1])};
+        }
         for (size_t at = k; at < n; at += radix * span) {
             for (size_t j = 1; j < radix; j++) {
-                z[at + j * span] = twiddle(z[at + j * span], w + 2 * (j - 1));
+                z[at + j * span] = twiddle(z[at + j * span], turn[j - 1]);
             }
             butterfly(z + at, span);
         }
@@ -161,17 +165,31 @@ BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
     }
 }
 
+/* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
+#define BC_PART 32u
+
+BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
+    bc_vf sum = bc_splat(0.0f);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        sum += bin[i].re * weights[i];
+        sum += bin[i + 1].re * weights[i + 1];
+        sum += bin[i + 2].re * weights[i + 2];
+        sum += bin[i + 3].re * weights[i + 3];
+    }
+    for (; i < count; i++) {
+        sum += bin[i].re * weights[i];
+    }
+    return sum;
+}
+
 BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
     bc_band triangle = plan->bands[band];
     const bc_vc *bin = z + triangle.first;
-    bc_vf sum = bc_splat(0.0f);
-    for (size_t i = 0; i < triangle.count;) { /* in parts: rounding grows with the number of terms */
-        size_t end = triangle.count - i < 32u ? triangle.count : i + 32u;
-        bc_vf part = bc_splat(0.0f);
-        for (; i < end; i++) {
-            part += bin[i].re * weights[i];
-        }
-        sum += part;
+    size_t count = triangle.count;
+    bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
+    for (size_t i = BC_PART; i < count; i += BC_PART) {
+        sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
     }
     return compress(plan, sum);
 }

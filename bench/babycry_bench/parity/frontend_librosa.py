@@ -45,7 +45,7 @@ def check_against_librosa(
     dB are those of bins within 80 dB of the clip's peak.
     """
     try:
-        librosa = require("librosa", "dev")
+        librosa = require("librosa", "oracle")
     except BabycryError:
         return {"skipped": "librosa not installed"}
     profiles = []
