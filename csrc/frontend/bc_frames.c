@@ -194,24 +194,23 @@ BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, con
     return compress(plan, sum);
 }
 
-/* Sample number index of the clip, which may lie in the padding on either side of it. */
-static float sample_at(const bc_plan *plan, const bc_source *source, int64_t index) {
-    int64_t length = (int64_t)source->length;
-    if (index < 0 || index >= length) {
-        if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
-            return 0.0f;
-        }
-        index = index < 0 ? -index : 2 * (length - 1) - index;
+/* Where sample number index of the clip stands in memory. */
+BC_INLINE size_t place_of(const bc_source *source, int64_t index) {
+    if (source->ring_size == 0) {
+        return (size_t)index;
     }
-    if (source->s16 != NULL) {
-        return (float)source->s16[index] * BC_INT16_SCALE;
+    uint32_t back = (uint32_t)((int64_t)source->length - index); /* 1 .. ring_size */
+    uint32_t at = source->ring_next + source->ring_size - back;
+    return at >= source->ring_size ? at - source->ring_size : at;
+}
+
+/* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
+static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
+    if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
+        return 0.0f;
     }
-    if (source->ring_size != 0) {
-        uint32_t back = (uint32_t)(length - index); /* 1 .. ring_size */
-        uint32_t at = source->ring_next + source->ring_size - back;
-        return source->f32[at >= source->ring_size ? at - source->ring_size : at];
-    }
-    return source->f32[index];
+    size_t at = place_of(source, index < 0 ? -index : 2 * ((int64_t)source->length - 1) - index);
+    return source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at];
 }
 
 /* First sample of the frame's window, which is negative in the left padding. */
@@ -249,18 +248,36 @@ static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
     return mean;
 }
 
-/* One lane, sample by sample: for frames that reach into the padding, and for streams. */
-static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
-    int64_t start = window_start(plan, frame);
-    int leaks = bc_window_leaks(plan);
-    for (size_t i = 0; i < (size_t)plan->config.win_length; i++) {
-        float sample = sample_at(plan, source, start + (int64_t)i) * (leaks ? 1.0f : plan->window[i]);
+BC_INLINE void put(const bc_plan *plan, bc_vf *x, size_t lane, size_t i, float sample) {
+    float windowed = sample * (bc_window_leaks(plan) ? 1.0f : plan->window[i]);
 #if BC_LANES == 1
-        (void)lane;
-        x[slot(plan, plan->window_offset + i)] = sample;
+    (void)lane;
+    x[slot(plan, plan->window_offset + i)] = windowed;
 #else
-        x[slot(plan, plan->window_offset + i)][lane] = sample;
+    x[slot(plan, plan->window_offset + i)][lane] = windowed;
 #endif
+}
+
+/* One lane, in runs of samples that lie side by side in memory: for frames that reach into the padding,
+ * for the last ones of a clip, and for streams. */
+static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
+    int64_t start = window_start(plan, frame), length = (int64_t)source->length;
+    size_t n = (size_t)plan->config.win_length;
+    for (size_t i = 0; i < n;) {
+        int64_t index = start + (int64_t)i;
+        if (index < 0 || index >= length) {
+            put(plan, x, lane, i++, padding_at(plan, source, index));
+            continue;
+        }
+        size_t at = place_of(source, index);
+        size_t run = (size_t)(length - index);
+        if (source->ring_size != 0 && run > source->ring_size - at) {
+            run = source->ring_size - at;
+        }
+        size_t end = n - i < run ? n : i + run;
+        for (; i < end; i++, at++) {
+            put(plan, x, lane, i, source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at]);
+        }
     }
 }
 
