@@ -44,6 +44,10 @@ class AudioFile:
             previous = block
         yield _next(resampler, previous, last=True)
 
+    def read(self, sample_rate: int) -> Samples:
+        """The whole audio at once, as :meth:`blocks` gives it."""
+        return np.concatenate(list(self.blocks(sample_rate)))
+
     def _mono_blocks(self) -> Iterator[Samples]:
         soundfile = require("soundfile", "audio")
         try:
@@ -89,7 +93,7 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[Sample
     """
     file = open_audio(path)
     rate = sample_rate or file.sample_rate
-    return np.concatenate(list(file.blocks(rate))), rate
+    return file.read(rate), rate
 
 
 def resample(samples: npt.NDArray[Any], sample_rate: int, to_rate: int) -> Samples:

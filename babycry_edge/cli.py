@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from babycry_edge.audio import AudioFile, Samples, open_audio, read_audio
+from babycry_edge.audio import AudioFile, Samples, open_audio
 from babycry_edge.config import FrontendConfig, profile_names
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import bundled
@@ -183,9 +183,10 @@ def _features(args: argparse.Namespace) -> int:
     changes = dict(_change(text) for text in args.changes)
     frontend = Frontend(FrontendConfig.from_profile(args.profile, **changes))
     rate = frontend.config.sample_rate
-    _note_conversion(open_audio(args.file), rate, args.refuse_rate)
+    file = open_audio(args.file)
+    _note_conversion(file, rate, args.refuse_rate)
     try:
-        features = frontend(*read_audio(args.file, rate))
+        features = frontend(file.read(rate), rate)
     except BabycryError as error:
         raise BabycryError(f"{args.file}: {error}") from None
     buffer = io.BytesIO()

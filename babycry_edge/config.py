@@ -105,6 +105,13 @@ class FrontendConfig:
                 raise BabycryError(f"the front-end has an unknown field {name!r}")
         return cls(**values)
 
+    def samples_for(self, n_frames: int) -> int:
+        """The fewest samples of a clip that gives ``n_frames`` frames, one or more."""
+        span = 0
+        if self.framing == "left":
+            span = self.win_length if self.window_position == "left" else self.n_fft
+        return (n_frames - 1) * self.hop_length + span
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, fit for JSON."""
         return dataclasses.asdict(self)

@@ -128,7 +128,7 @@ class DetectorStream:
         self._best: list[npt.NDArray[np.float32]] = []
         self._active: Event | None = None
         self._announced = False
-        self._target = metadata.labels.index(metadata.target)
+        self._target = metadata.target_index
 
     def push(self, chunk: Audio) -> list[Event]:
         """Take some audio, shape ``(n_samples,)``; returns the events that began or ended."""
@@ -168,13 +168,7 @@ class DetectorStream:
     def _missing(self) -> int:
         """Samples of silence that a clip shorter than one window lacks."""
         metadata = self.detector.model.metadata
-        frontend = metadata.frontend
-        span = 0
-        if frontend.framing == "left":
-            at_left = frontend.window_position == "left"
-            span = frontend.win_length if at_left else frontend.n_fft
-        needed = (metadata.window_frames - 1) * frontend.hop_length + span
-        return max(0, needed - self._n_samples)
+        return max(0, metadata.frontend.samples_for(metadata.window_frames) - self._n_samples)
 
     def _take(self, features: Features) -> list[Event]:
         metadata = self.detector.model.metadata

@@ -98,7 +98,7 @@ class FrontendStream:
     def __init__(self, config: FrontendConfig) -> None:
         self.config = config
         self._state = _State(config)
-        self.push(np.zeros(0, np.int16))
+        self.push(np.zeros(0, np.int16))  # the C library refuses what cannot be streamed
 
     def push(self, chunk: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]) -> Features:
         """Take ``chunk``, shape ``(n_samples,)``, at the configuration's rate.

@@ -40,6 +40,7 @@ def scripted(script: list[float], **rules: Any) -> Any:
         hop_frames=8,
         labels=("other", "cry"),
         target="cry",
+        target_index=1,
         threshold=0.6,
         release_threshold=0.3,
         smoothing_windows=1,

@@ -271,3 +271,19 @@ def assert_one_line(refusal: pytest.ExceptionInfo[BabycryError], *words: str) ->
     assert "\n" not in message
     for word in words:
         assert word in message, message
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("n_frames", [1, 2, 100])
+@pytest.mark.parametrize("framing", ["left", "center-zero"])
+@pytest.mark.parametrize("window_position", ["left", "center"])
+def test_samples_for_a_number_of_frames_are_the_fewest_that_give_it(
+    profile: str, n_frames: int, framing: str, window_position: str
+) -> None:
+    frontend = Frontend.from_profile(
+        profile, framing=framing, window_position=window_position, normalize="none"
+    )
+    enough = frontend.config.samples_for(n_frames)
+    assert len(frontend(np.zeros(enough, np.int16), SAMPLE_RATE)) == n_frames
+    if enough > 0:
+        assert len(frontend(np.zeros(enough - 1, np.int16), SAMPLE_RATE)) == n_frames - 1

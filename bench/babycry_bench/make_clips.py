@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from babycry_bench.clips import ClipEntry, manifest_entry, pcm_sha256
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
+from babycry_edge.whole_file import write_whole
 
 SAMPLE_RATE = 16000
 NOISE_SECONDS = 4.0
@@ -200,12 +202,11 @@ def kept_cries(folder: Path) -> list[ClipEntry]:
 
 def write_manifest(folder: Path, entries: Sequence[ClipEntry]) -> None:
     """Write ``manifest.csv``, cries first."""
-    part = folder / "manifest.csv.part"
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, [f.name for f in fields(ClipEntry)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(entry) for entry in entries)
-    part.replace(folder / "manifest.csv")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [f.name for f in fields(ClipEntry)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(entry) for entry in entries)
+    write_whole(folder / "manifest.csv", text.getvalue().encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -234,11 +235,11 @@ def _write_clip(
 ) -> ClipEntry:
     soundfile = require("soundfile", "audio")
     label, kind, source, license_id = about
-    part = folder / f"{name}.flac.part"
+    flac = io.BytesIO()
     soundfile.write(
-        part, samples, sample_rate, format="FLAC", subtype="PCM_16", compression_level=1.0
+        flac, samples, sample_rate, format="FLAC", subtype="PCM_16", compression_level=1.0
     )
-    part.replace(folder / f"{name}.flac")
+    write_whole(folder / f"{name}.flac", flac.getvalue())
     return ClipEntry(
         file=f"{name}.flac",
         label=label,

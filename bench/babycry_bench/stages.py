@@ -36,7 +36,7 @@ def stage_workloads(model: BenchModel, clips: list[Clip]) -> list[Workload]:
     for audio in (at_rate(clip, rate) for clip in clips):
         clip_s = len(audio) / rate
         window_of_audio = np.resize(audio, window_length)
-        enough = window_length + metadata.frontend.n_fft
+        enough = metadata.frontend.samples_for(metadata.window_frames)
         window = clip_windows(np.resize(audio, enough), rate, metadata)[:1]
         frontend_window.append(Item(partial(compute, window_of_audio), window_length / rate))
         frontend_clip.append(Item(partial(compute, audio), clip_s))

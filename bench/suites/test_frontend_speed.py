@@ -18,6 +18,7 @@ import pytest
 from babycry_bench.clips import load_clips
 from babycry_bench.percentiles import median
 from babycry_edge import Frontend
+from babycry_edge.audio import as_float
 
 pytest.importorskip("pytest_benchmark", reason="pip install 'babycry-edge[bench]'")
 
@@ -50,8 +51,7 @@ def minute() -> Samples:
     """60 s of the bundled clips, one after the other, again and again; (960000,) float32."""
     clips = [clip for clip in load_clips() if clip.sample_rate == SAMPLE_RATE]
     looped = np.resize(np.concatenate([clip.samples for clip in clips]), SAMPLE_RATE * AUDIO_S)
-    audio: Samples = looped.astype(np.float32) / np.float32(32768.0)
-    return audio
+    return as_float(looped)
 
 
 def librosa_log_mel(librosa: Any, audio: Samples) -> Samples:

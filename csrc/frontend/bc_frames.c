@@ -204,13 +204,16 @@ BC_INLINE size_t place_of(const bc_source *source, int64_t index) {
     return at >= source->ring_size ? at - source->ring_size : at;
 }
 
+BC_INLINE float stored_sample(const bc_source *source, size_t at) {
+    return source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at];
+}
+
 /* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
 static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
     if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
         return 0.0f;
     }
-    size_t at = place_of(source, index < 0 ? -index : 2 * ((int64_t)source->length - 1) - index);
-    return source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at];
+    return stored_sample(source, place_of(source, index < 0 ? -index : 2 * ((int64_t)source->length - 1) - index));
 }
 
 /* First sample of the frame's window, which is negative in the left padding. */
@@ -276,7 +279,7 @@ static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t fra
         }
         size_t end = n - i < run ? n : i + run;
         for (; i < end; i++, at++) {
-            put(plan, x, lane, i, source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at]);
+            put(plan, x, lane, i, stored_sample(source, at));
         }
     }
 }
@@ -353,7 +356,8 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
 #else
 static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
     const float *weights = plan->weights;
-    for (size_t band = 0; count != 0 && band < (size_t)plan->config.n_mels; band++) {
+    (void)count; /* one lane, one frame */
+    for (size_t band = 0; band < (size_t)plan->config.n_mels; band++) {
         features[band] = band_value(plan, z, band, weights);
         weights += plan->bands[band].count;
     }

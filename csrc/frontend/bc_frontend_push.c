@@ -64,10 +64,8 @@ static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, siz
     }
     size_t done = 0;
     for (uint64_t i = 0; i < count; i++) {
-        size_t missing = 0;
-        if (ready_at(plan, plan->next_frame) > plan->n_samples) {
-            missing = (size_t)(ready_at(plan, plan->next_frame) - plan->n_samples);
-        }
+        uint64_t ready = ready_at(plan, plan->next_frame);
+        size_t missing = ready > plan->n_samples ? (size_t)(ready - plan->n_samples) : 0;
         take(plan, s16 ? s16 + done : NULL, f32 ? f32 + done : NULL, missing);
         done += missing;
         bc_source source = stream_source(plan);

@@ -28,7 +28,7 @@ TARGET = "cry"
 NEGATIVES = ("laugh", "noise", "animal", "speech", "music", "silence")
 
 _CONFIG = FrontendConfig.from_profile(PROFILE)
-_WINDOW_SAMPLES = (WINDOW_FRAMES - 1) * _CONFIG.hop_length + _CONFIG.n_fft
+_WINDOW_SAMPLES = _CONFIG.samples_for(WINDOW_FRAMES)
 
 
 @dataclass(frozen=True)

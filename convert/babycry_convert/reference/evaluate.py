@@ -14,6 +14,7 @@ import torch
 from babycry_convert.reference.architecture import CryNet
 from babycry_convert.reference.dataset import NEGATIVES, Clip, Features, model_windows
 from babycry_convert.reference.metrics import recall_at, roc_auc
+from babycry_edge.audio import as_float
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
 from babycry_edge.windows import Windows
@@ -142,8 +143,7 @@ def yamnet_clip_scores(model: Path, recordings: Iterable[npt.NDArray[Any]]) -> S
 
 
 def _yamnet_windows(audio: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
-    scale = 32768 if audio.dtype == np.int16 else 1
-    samples = np.asarray(audio, np.float32) / np.float32(scale)
+    samples = as_float(audio)
     samples = np.pad(samples, (0, max(0, YAMNET_SAMPLES - len(samples))))
     starts = range(0, len(samples) - YAMNET_SAMPLES + 1, YAMNET_SAMPLES // 2)
     return [samples[start : start + YAMNET_SAMPLES] for start in starts]

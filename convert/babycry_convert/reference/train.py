@@ -9,6 +9,7 @@ number of processes: each network is trained by one process with one thread.
 from __future__ import annotations
 
 import argparse
+import io
 import multiprocessing
 import os
 import sys
@@ -27,6 +28,7 @@ from babycry_convert.reference.augment import Batches
 from babycry_convert.reference.corpus import Corpus, load_corpus
 from babycry_convert.reference.dataset import N_FOLDS, read_manifest
 from babycry_edge.errors import BabycryError
+from babycry_edge.whole_file import write_whole
 
 FULL = "full"
 NAMES = (*(f"fold{fold}" for fold in range(N_FOLDS)), FULL)
@@ -170,9 +172,9 @@ def _train_one(name: str, settings: Settings, out: Path) -> None:
     held_out = None if name == FULL else number
     chosen = [i for i, clip in enumerate(_corpus.clips) if clip.fold != held_out]
     network = train_network(_corpus, chosen, settings, name, [settings.seed, number])
-    written = out / f".{name}.pt"
-    torch.save(network.state_dict(), written)
-    written.replace(out / f"{name}.pt")
+    checkpoint = io.BytesIO()
+    torch.save(network.state_dict(), checkpoint)
+    write_whole(out / f"{name}.pt", checkpoint.getvalue())
 
 
 def _follow(average: dict[str, torch.Tensor], network: nn.Module, share: float) -> None:
