@@ -32,14 +32,14 @@ static int16_t *read_pcm(const char *path, size_t *n) {
 }
 
 static bc_status stream(bc_frontend *fe, const int16_t *pcm, size_t n, float *features, size_t room,
-                        size_t n_mels, size_t *count) {
+                        size_t width, size_t *count) {
     uint32_t random = 1;
     *count = 0;
     for (size_t at = 0; at < n;) {
         random = random * 1664525u + 1013904223u;
         size_t piece = (random >> 8) % 4000u + 1u, got;
         piece = piece < n - at ? piece : n - at;
-        bc_status status = bc_frontend_push(fe, pcm + at, piece, features + *count * n_mels, room - *count, &got);
+        bc_status status = bc_frontend_push(fe, pcm + at, piece, features + *count * width, room - *count, &got);
         if (status != BC_OK) {
             return status;
         }
@@ -47,7 +47,7 @@ static bc_status stream(bc_frontend *fe, const int16_t *pcm, size_t n, float *fe
         at += piece;
     }
     size_t got = 0;
-    bc_status status = bc_frontend_flush(fe, features + *count * n_mels, room - *count, &got);
+    bc_status status = bc_frontend_flush(fe, features + *count * width, room - *count, &got);
     *count += got;
     return status;
 }
@@ -59,7 +59,7 @@ static int dump(const char *profile, const char *isa, const int16_t *pcm, size_t
         return fail("no such profile");
     }
     cfg.normalize = BC_NORMALIZE_NONE;
-    size_t ram_size = bc_frontend_ram_size(&cfg), n_mels = (size_t)cfg.n_mels;
+    size_t ram_size = bc_frontend_ram_size(&cfg);
     void *ram = malloc(ram_size);
     if (bc_frontend_init(&fe, &cfg, ram, ram_size) != BC_OK) {
         return fail("init");
@@ -67,16 +67,18 @@ static int dump(const char *profile, const char *isa, const int16_t *pcm, size_t
     if (isa != NULL && bc_frontend_use_isa(&fe, isa) != BC_OK) {
         return fail("no such instruction set");
     }
-    size_t room = bc_frontend_frame_count(&fe, n), whole_count, stream_count;
-    float *whole = malloc(room * n_mels * sizeof *whole), *streamed = malloc(room * n_mels * sizeof *whole);
-    if (bc_frontend_compute_int16(&fe, pcm, n, whole, room, &whole_count) != BC_OK) {
+    size_t n_frames = bc_frontend_frame_count(&fe, n), width = bc_frontend_n_features(&fe);
+    size_t whole_count, stream_count, room = bc_frontend_room(&fe, n_frames) * sizeof(float);
+    float *whole = malloc(room), *streamed = malloc(room);
+    if (bc_frontend_compute_int16(&fe, pcm, n, whole, n_frames, &whole_count) != BC_OK) {
         return fail("compute");
     }
-    if (stream(&fe, pcm, n, streamed, room, n_mels, &stream_count) != BC_OK) {
+    size_t size = whole_count * width * sizeof *whole;
+    bc_status status = stream(&fe, pcm, n, streamed, n_frames, width, &stream_count);
+    if (status != BC_OK && status != BC_NEEDS_WHOLE_CLIP) {
         return fail("stream");
     }
-    size_t size = whole_count * n_mels * sizeof *whole;
-    if (whole_count != stream_count || memcmp(whole, streamed, size) != 0) {
+    if (status == BC_OK && (whole_count != stream_count || memcmp(whole, streamed, size) != 0)) {
         return fail("the stream differs from the clip");
     }
     int failed = fwrite(whole, 1, size, out) != size;
