@@ -45,8 +45,8 @@ class Frontend:
 
     @property
     def n_features(self) -> int:
-        """Values per frame."""
-        return self.config.n_mels
+        """Values per row."""
+        return self.config.n_features
 
     def __call__(
         self, audio: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]], sample_rate: int
@@ -58,11 +58,11 @@ class Frontend:
             sample_rate: of ``audio`` in Hz; it must be the configuration's.
 
         Returns:
-            Float32, shape ``(n_frames, n_features)``.
+            Float32, shape ``(n_frames, n_features)``; with pooling ``(1, n_features)``.
 
         Raises:
             BabycryError: another sample rate, more than one channel, a sample that is NaN or
-                infinite, or a clip too short to be mirrored.
+                infinite, or a clip too short to be mirrored, differentiated or pooled.
         """
         if sample_rate != self.config.sample_rate:
             raise BabycryError(
@@ -71,19 +71,21 @@ class Frontend:
             )
         samples = _samples(audio)
         handle = self._state.handle
-        features = np.empty(
-            (lib.bc_frontend_frame_count(handle, len(samples)), self.n_features), np.float32
-        )
+        n_frames = lib.bc_frontend_frame_count(handle, len(samples))
+        room = np.empty(lib.bc_frontend_room(handle, n_frames), np.float32)
         with self._lock:
             compute = _by_dtype(samples, lib.bc_frontend_compute_int16, lib.bc_frontend_compute)
-            _run(compute, handle, samples, features)
-        return features
+            n_rows = _run(compute, handle, samples, room, n_frames)
+        size = n_rows * self.n_features
+        used = room if size == room.size else room[:size].copy()
+        return used.reshape(n_rows, self.n_features)
 
     def stream(self) -> FrontendStream:
         """A new stream with this configuration.
 
         Raises:
-            BabycryError: the configuration needs the whole clip (ref="max", top_db, normalize).
+            BabycryError: the configuration needs the whole clip: see
+                :attr:`FrontendConfig.is_frame_by_frame`, and :meth:`windows` for such ones.
         """
         return FrontendStream(self.config)
 
@@ -113,7 +115,7 @@ class FrontendStream:
         handle = self._state.handle
         features = self._empty(lib.bc_frontend_push_count(handle, len(samples)))
         push = _by_dtype(samples, lib.bc_frontend_push, lib.bc_frontend_push_float)
-        _run(push, handle, samples, features)
+        _run(push, handle, samples, features, len(features))
         return features
 
     def flush(self) -> Features:
@@ -130,7 +132,7 @@ class FrontendStream:
         return features
 
     def _empty(self, n_frames: int) -> Features:
-        return np.empty((n_frames, self.config.n_mels), np.float32)
+        return np.empty((n_frames, self.config.n_features), np.float32)
 
 
 def instruction_sets() -> list[str]:
@@ -146,7 +148,8 @@ def normalize_window(window: Features, kind: str) -> Features:
 
     Args:
         window: shape ``(n_frames, n_features)``, float32.
-        kind: "none", or "window_mean": the mean of all values is subtracted.
+        kind: "none"; "window_mean": the mean of all values is subtracted; "window_mean_std": and
+            the result divided by their standard deviation; "min_max": to the range 0 to 1.
 
     Returns:
         A new array of the same shape.
@@ -197,12 +200,20 @@ def _floats(array: Features) -> Any:
     return ffi.cast("float *", ffi.from_buffer(array))
 
 
-def _run(function: Any, handle: Any, samples: npt.NDArray[Any], features: Features) -> None:
+def _pcm(samples: npt.NDArray[Any]) -> Any:
     c_type = "int16_t *" if samples.dtype == np.int16 else "float *"
+    return ffi.cast(c_type, ffi.from_buffer(samples))
+
+
+def _run(
+    function: Any, handle: Any, samples: npt.NDArray[Any], features: Features, max_frames: int
+) -> int:
     n_frames = ffi.new("size_t *")
-    pcm = ffi.cast(c_type, ffi.from_buffer(samples))
-    status = function(handle, pcm, len(samples), _floats(features), len(features), n_frames)
+    status = function(
+        handle, _pcm(samples), len(samples), _floats(features), max_frames, n_frames
+    )
     _check(status, "the audio")
+    return int(n_frames[0])
 
 
 def _check(status: int, what: str) -> None:

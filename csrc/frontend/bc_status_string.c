@@ -7,7 +7,8 @@ const char *bc_status_string(bc_status status) {
     case BC_NULL_POINTER: return "a pointer is NULL";
     case BC_RAM_TOO_SMALL: return "the RAM given is smaller than the size function says";
     case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames than there are";
-    case BC_CLIP_TOO_SHORT: return "the clip is too short: framing center-reflect needs more than n_fft/2 samples, delta 9 frames, pooling one";
+    case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center-reflect needs more than n_fft/2 samples";
+    case BC_TOO_FEW_FRAMES: return "the clip has too few frames: delta needs 9, pooling one";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
     case BC_NEEDS_WHOLE_CLIP: return "ref=max, top_db, log10_whisper, delta, normalize and pooling depend on the whole clip and cannot be computed frame by frame: use windows of stated length, or turn them off for a stream";
     case BC_UNKNOWN_PROFILE: return "there is no profile of that name";
