@@ -89,6 +89,14 @@ class Frontend:
         """
         return FrontendStream(self.config)
 
+    def windows(self, n_samples: int, hop_frames: int) -> FrontendWindows:
+        """Sliding windows of a new stream: see :class:`FrontendWindows`.
+
+        Raises:
+            BabycryError: ``n_samples`` give no frame.
+        """
+        return FrontendWindows(self.config, n_samples, hop_frames)
+
 
 class FrontendStream:
     """Audio in pieces of any length; frames come out as soon as they are complete.
@@ -133,6 +141,60 @@ class FrontendStream:
 
     def _empty(self, n_frames: int) -> Features:
         return np.empty((n_frames, self.config.n_features), np.float32)
+
+
+class FrontendWindows:
+    """Windows of features from audio that arrives in pieces of any length.
+
+    Each window's features equal those of :class:`Frontend` over the window's samples bit for bit,
+    also with what depends on the whole clip (ref="max", top_db, delta, normalize, pooling). Frames
+    inside a window are computed once for all windows. For one thread at a time.
+    """
+
+    def __init__(self, config: FrontendConfig, n_samples: int, hop_frames: int) -> None:
+        """Windows of ``n_samples`` samples, one every ``hop_frames`` frames.
+
+        Raises:
+            BabycryError: ``n_samples`` give no frame, or ``hop_frames`` is below 1.
+        """
+        self.config = config
+        self._state = _State(config)
+        size = lib.bc_windows_ram_size(self._state.handle, max(0, n_samples))
+        self._ram = ffi.new("char[]", max(1, size))
+        self._handle = ffi.new("bc_windows *")
+        status = lib.bc_windows_init(
+            self._handle, self._state.handle, max(0, n_samples), max(0, hop_frames), self._ram, size
+        )
+        _check(status, "the windows")
+        self.n_rows = int(lib.bc_windows_row_count(self._handle))
+        self._room = np.empty(lib.bc_windows_room(self._handle), np.float32)
+
+    def push(self, chunk: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]) -> Features:
+        """Take ``chunk``, shape ``(n_samples,)``, at the configuration's rate.
+
+        Returns:
+            Float32, shape ``(n_new_windows, n_rows, n_features)``.
+
+        Raises:
+            BabycryError: as for :class:`Frontend`; nothing of the chunk was taken.
+        """
+        samples = _samples(chunk)
+        count = lib.bc_windows_push_count(self._handle, len(samples))
+        size = self.n_rows * self.config.n_features
+        result = np.empty((count, self.n_rows, self.config.n_features), np.float32)
+        push = _by_dtype(samples, lib.bc_windows_push, lib.bc_windows_push_float)
+        taken, ready = ffi.new("size_t *"), ffi.new("int *")
+        index = 0
+        while len(samples) or index == 0:
+            room = _floats(self._room)
+            status = push(self._handle, _pcm(samples), len(samples), room, taken, ready)
+            _check(status, "the audio")
+            if not ready[0]:
+                break
+            result[index] = self._room[:size].reshape(result.shape[1:])
+            index += 1
+            samples = samples[taken[0] :]
+        return result
 
 
 def instruction_sets() -> list[str]:

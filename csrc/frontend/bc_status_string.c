@@ -15,6 +15,7 @@ const char *bc_status_string(bc_status status) {
     case BC_UNKNOWN_ISA: return "that instruction set is not compiled in, or not present on this machine";
     case BC_BAD_TABLES: return "the tables are not those of their configuration: write them again with this version";
     case BC_BAD_QUANTIZATION: return "scale must be 1e-30 to 1e30 and zero_point -128 to 127";
+    case BC_BAD_WINDOW_LENGTH: return "a window must have samples enough for one frame, and the hop one frame or more";
     case BC_BAD_SAMPLE_RATE: return "sample_rate must be 1000 to 384000 Hz";
     case BC_BAD_N_FFT: return "n_fft must be even, 32 to 4096, and n_fft/2 a product of 2, 3 and 5";
     case BC_BAD_WIN_LENGTH: return "win_length must be 1 to n_fft";

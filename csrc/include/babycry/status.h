@@ -20,6 +20,7 @@ typedef enum bc_status {
     BC_UNKNOWN_ISA,
     BC_BAD_TABLES,
     BC_BAD_QUANTIZATION,
+    BC_BAD_WINDOW_LENGTH,
     BC_BAD_SAMPLE_RATE,
     BC_BAD_N_FFT,
     BC_BAD_WIN_LENGTH,
