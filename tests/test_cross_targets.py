@@ -129,9 +129,7 @@ def test_one_hash_on_every_emulated_target(
 
 
 @pytest.mark.parametrize("name", sorted(TOO_SMALL))
-def test_the_library_builds_for_the_smallest(
-    name: str, programs: Callable[[Target], Path]
-) -> None:
+def test_the_library_builds_for_the_smallest(name: str, programs: Callable[[Target], Path]) -> None:
     assert (programs(TARGETS[name]) / "feature_hash").exists()
 
 

@@ -73,7 +73,10 @@ def _linux(name: str, toolchain: str, emulator: str, cpu: str, isa: str) -> Targ
 def _board(name: str, toolchain: str, emulator: str, machine: str) -> Target:
     bios = ("-bios", "none") if machine == "virt" else ()
     return Target(
-        name, toolchain, (emulator, "-M", machine, *bios, *_BOARD_CONSOLE), clip_samples=_BOARD_CLIP_SAMPLES
+        name,
+        toolchain,
+        (emulator, "-M", machine, *bios, *_BOARD_CONSOLE),
+        clip_samples=_BOARD_CLIP_SAMPLES,
     )
 
 
@@ -159,7 +162,7 @@ def compiler_version(target: Target) -> str:
 
 
 def compiler_flags(directory: Path) -> str:
-    """Flags that the kernel of the build in ``directory`` was compiled with, as CMake wrote them."""
+    """The kernel's compiler flags in the build in ``directory``, as CMake wrote them."""
     file = directory / "CMakeFiles/babycry_frames_scalar.dir/flags.make"
     found = re.search(r"^C_FLAGS = (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found.group(1).strip() if found else ""
