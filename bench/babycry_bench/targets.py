@@ -6,6 +6,7 @@ Emulated ones run under qemu, WebAssembly under wasmtime. A target's programs ar
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -159,6 +160,15 @@ def run(
 def compiler_version(target: Target) -> str:
     """First line of what the target's compiler says about itself."""
     return _checked([target.tools[1], "--version"]).splitlines()[0]
+
+
+def emulator_version(target: Target) -> str:
+    """What stands in for the processor, and its version; empty for this machine itself."""
+    if target.toolchain == "wasm32":
+        return f"wasmtime {importlib.metadata.version('wasmtime')}"
+    if not target.emulator:
+        return ""
+    return _checked([target.emulator[0], "--version"]).splitlines()[0]
 
 
 def compiler_flags(directory: Path) -> str:

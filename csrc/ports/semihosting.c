@@ -13,7 +13,7 @@ enum { OPEN_READ_BINARY = 1, STOPPED_BY_APPLICATION = 0x20026, STOPPED_BY_ERROR 
 
 #define MAX_ARGUMENTS 40
 #define STACK_PATTERN 0x5ac35ac3u
-#define NOT_PAINTED 256u /* bytes below the caller: port_paint_stack's own frame */
+#define NOT_PAINTED 64u /* bytes: port_paint_stack's own frame; less than this is not told apart */
 
 extern uint32_t free_start[], stack_limit[], stack_top[]; /* the linker script's */
 
