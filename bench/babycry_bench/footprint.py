@@ -166,9 +166,8 @@ def main() -> int:
         folder = Path(temporary)
         profiles = [LOG_MEL, *profile_names()]
         source = arguments.source.resolve()
-        print(
-            f"{'bytes':19} {'target':11} {'code':>7} {'constants':>9} {'RAM':>7} {'stack':>6} {'of init':>7}"
-        )
+        titles = ("bytes", "target", "code", "constants", "RAM", "stack", "of init")
+        print("{:19} {:11} {:>7} {:>9} {:>7} {:>6} {:>7}".format(*titles))
         footprints = []
         for row in measure_all(source, folder, arguments.targets, profiles):
             footprints.append(row)
