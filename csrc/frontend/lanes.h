@@ -54,15 +54,29 @@ BC_INLINE bc_vf bc_vf_load_int16(const int16_t *p) {
 }
 BC_INLINE void bc_vf_store(float *p, bc_vf x) { __builtin_memcpy(p, &x, sizeof x); }
 
+/* Orders for BC_SHUFFLE: halves of a perfect shuffle, its inverse, the vector backwards, and backwards
+ * one place higher, from the second vector's first value on. */
 #if BC_LANES == 4
 #define BC_LOW 0, 4, 1, 5
 #define BC_HIGH 2, 6, 3, 7
+#define BC_EVEN 0, 2, 4, 6
+#define BC_ODD 1, 3, 5, 7
+#define BC_MIRROR 3, 2, 1, 0
+#define BC_MIRROR_FROM_NEXT 4, 3, 2, 1
 #elif BC_LANES == 8
 #define BC_LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define BC_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define BC_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define BC_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#define BC_MIRROR 7, 6, 5, 4, 3, 2, 1, 0
+#define BC_MIRROR_FROM_NEXT 8, 7, 6, 5, 4, 3, 2, 1
 #elif BC_LANES == 16
 #define BC_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define BC_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define BC_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define BC_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define BC_MIRROR 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0
+#define BC_MIRROR_FROM_NEXT 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1
 #endif
 
 #if defined(__clang__) || __GNUC__ >= 12

@@ -17,6 +17,8 @@ typedef enum bc_status {
     BC_NEEDS_WHOLE_CLIP,
     BC_UNKNOWN_PROFILE,
     BC_UNKNOWN_ISA,
+    BC_BAD_TABLES,
+    BC_BAD_QUANTIZATION,
     BC_BAD_SAMPLE_RATE,
     BC_BAD_N_FFT,
     BC_BAD_WIN_LENGTH,
@@ -42,7 +44,10 @@ typedef enum bc_status {
     BC_BAD_DCT_NORM,
     BC_BAD_LIFTER,
     BC_BAD_DELTA,
-    BC_BAD_NORMALIZE
+    BC_BAD_DESCRIPTORS,
+    BC_BAD_ROLLOFF,
+    BC_BAD_NORMALIZE,
+    BC_BAD_POOLING
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */
