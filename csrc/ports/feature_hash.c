@@ -8,6 +8,7 @@
  */
 #include <babycry/frontend.h>
 
+#include "fnv1a.h"
 #include "port.h"
 
 #define ROWS_AT_A_TIME 4u /* the least room for a stream's features */
@@ -28,27 +29,11 @@ static void *take(area *memory, size_t size) {
     return taken;
 }
 
-static uint64_t hash_of(const void *bytes, size_t size, uint64_t hash) {
-    const uint8_t *byte = bytes;
-    for (size_t i = 0; i < size; i++) {
-        hash = (hash ^ byte[i]) * 0x100000001b3u;
-    }
-    return hash;
-}
-
-static const uint64_t hash_of_nothing = 0xcbf29ce484222325u;
-
-/* Values in a row of features. */
-static size_t row_length(const bc_frontend_config *cfg) { return (size_t)cfg->n_mels; }
-
-/* Floats that bc_frontend_compute wants for n_frames. */
-static size_t room_for(const bc_frontend_config *cfg, size_t n_frames) { return n_frames * row_length(cfg); }
-
 static bc_status hash_stream(bc_frontend *fe, const int16_t *pcm, size_t n, float *features, size_t max_rows,
-                             size_t row, uint64_t *hash) {
+                             uint64_t *hash) {
     uint32_t random = 1;
-    size_t got;
-    *hash = hash_of_nothing;
+    size_t got, row = bc_frontend_n_features(fe);
+    *hash = FNV1A_OF_NOTHING;
     for (size_t at = 0; at < n;) {
         random = random * 1664525u + 1013904223u;
         size_t piece = (random >> 8) % 4000u + 1u;
@@ -60,11 +45,11 @@ static bc_status hash_stream(bc_frontend *fe, const int16_t *pcm, size_t n, floa
         if (status != BC_OK) {
             return status;
         }
-        *hash = hash_of(features, got * row * sizeof *features, *hash);
+        *hash = fnv1a(features, got * row * sizeof *features, *hash);
         at += piece;
     }
     bc_status status = bc_frontend_flush(fe, features, max_rows, &got);
-    *hash = status == BC_OK ? hash_of(features, got * row * sizeof *features, *hash) : *hash;
+    *hash = status == BC_OK ? fnv1a(features, got * row * sizeof *features, *hash) : *hash;
     return status;
 }
 
@@ -76,28 +61,28 @@ static int fail(const char *what, const char *profile, const char *file) {
     return 1;
 }
 
-static int hash_file(bc_frontend *fe, const bc_frontend_config *cfg, const char *profile, const char *file,
-                     size_t n_samples, area memory) {
+static int hash_file(bc_frontend *fe, const char *profile, const char *file, size_t n_samples,
+                     area memory) {
     if (!port_open(file)) {
         return fail("cannot be read", profile, file);
     }
     int16_t *pcm = (int16_t *)(void *)memory.at;
     size_t most = n_samples * sizeof *pcm < memory.left ? n_samples * sizeof *pcm : memory.left;
-    size_t n = port_read(pcm, most) / sizeof *pcm, n_frames, row = row_length(cfg);
+    size_t n = port_read(pcm, most) / sizeof *pcm, n_rows, row = bc_frontend_n_features(fe);
     take(&memory, n * sizeof *pcm);
     float *features = (float *)(void *)memory.at;
     size_t room = memory.left / sizeof *features, wanted = bc_frontend_frame_count(fe, n);
     uint64_t clip = 0, streamed = 0;
-    int clip_fits = room_for(cfg, wanted) <= room;
+    int clip_fits = bc_frontend_room(fe, wanted) <= room;
     if (clip_fits) {
-        if (bc_frontend_compute_int16(fe, pcm, n, features, wanted, &n_frames) != BC_OK) {
+        if (bc_frontend_compute_int16(fe, pcm, n, features, wanted, &n_rows) != BC_OK) {
             return fail("bc_frontend_compute_int16", profile, file);
         }
-        clip = hash_of(features, n_frames * row * sizeof *features, hash_of_nothing);
+        clip = fnv1a(features, n_rows * row * sizeof *features, FNV1A_OF_NOTHING);
     }
-    size_t max_rows = room / row;
+    size_t max_rows = room / bc_frontend_room(fe, 1);
     bc_status status = max_rows < ROWS_AT_A_TIME ? BC_OUTPUT_TOO_SMALL
-                                                 : hash_stream(fe, pcm, n, features, max_rows, row, &streamed);
+                                                 : hash_stream(fe, pcm, n, features, max_rows, &streamed);
     if (status == BC_NEEDS_WHOLE_CLIP && clip_fits) {
         streamed = clip;
     } else if (status != BC_OK) {
@@ -130,7 +115,7 @@ static int hash_profile(const char *profile, int argc, char **argv, area memory)
     uint32_t n_samples = argument_unsigned(argc, argv, "samples", UINT32_MAX / 4u);
     int failed = 0;
     for (int i = 1; i < argc; i++) {
-        failed |= argv[i][0] != '-' && hash_file(&fe, &cfg, profile, argv[i], n_samples, memory);
+        failed |= argv[i][0] != '-' && hash_file(&fe, profile, argv[i], n_samples, memory);
     }
     return failed;
 }
