@@ -86,6 +86,35 @@ static void preemphasize(float *x, size_t n, float factor) {
     x[0] = x[0] - x[0] * factor;
 }
 
+static void load_windowed_run(const float *f32, const int16_t *s16, const float *window, size_t n, float *out) {
+    size_t i = 0;
+    if (s16 == NULL) {
+        for (; i + BC_LANES <= n; i += BC_LANES) {
+            store(out + i, load(f32 + i) * load(window + i));
+        }
+    }
+    for (; i < n; i++) {
+        out[i] = (s16 != NULL ? (float)s16[i] * BC_INT16_SCALE : f32[i]) * window[i];
+    }
+}
+
+/* Samples [start, start + win_length), windowed. */
+static void load_windowed(const bc_plan *plan, const bc_source *source, int64_t start, float *out) {
+    size_t n = (size_t)plan->config.win_length;
+    for (size_t i = 0; i < n;) {
+        size_t at = 0, run = bc_samples_run(source, start + (int64_t)i, n - i, &at);
+        if (run == 0) {
+            out[i] = bc_padding_at(plan, source, start + (int64_t)i) * plan->window[i];
+            run = 1;
+        } else if (source->s16 != NULL) {
+            load_windowed_run(NULL, source->s16 + at, plan->window + i, run, out + i);
+        } else {
+            load_windowed_run(source->f32 + at, NULL, plan->window + i, run, out + i);
+        }
+        i += run;
+    }
+}
+
 /* The windowed frame, n_fft samples. Returns the mean that was taken out and whose spectrum split() adds:
  * a window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to the
  * largest bin, the constant's own. */
@@ -93,15 +122,20 @@ static float windowed_frame(const bc_plan *plan, const bc_source *source, int64_
     const bc_frontend_config *cfg = &plan->config;
     size_t n = (size_t)cfg->win_length, n_fft = (size_t)cfg->n_fft, offset = plan->window_offset;
     float *x = frame + offset, mean = 0.0f;
-    bc_load_samples(plan, source, start + (int64_t)offset, n, x);
-    if (cfg->remove_dc || bc_window_leaks(plan)) {
-        mean = mean_of(x, n);
-        subtract(x, n, mean);
+    int takes_mean = cfg->remove_dc || bc_window_leaks(plan);
+    if (!takes_mean && !(cfg->preemphasis > 0.0f)) {
+        load_windowed(plan, source, start + (int64_t)offset, x);
+    } else {
+        bc_load_samples(plan, source, start + (int64_t)offset, n, x);
+        if (takes_mean) {
+            mean = mean_of(x, n);
+            subtract(x, n, mean);
+        }
+        if (cfg->preemphasis > 0.0f) {
+            preemphasize(x, n, cfg->preemphasis);
+        }
+        apply_window(plan, x);
     }
-    if (cfg->preemphasis > 0.0f) {
-        preemphasize(x, n, cfg->preemphasis);
-    }
-    apply_window(plan, x);
     for (size_t i = 0; i < offset; i++) {
         frame[i] = 0.0f;
     }
@@ -375,26 +409,50 @@ static void split(const bc_plan *plan, const bc_vc *z, float mean, float *levels
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
-BC_INLINE float weighted_sum(const float *level, const float *weights, size_t count) {
-    float sum = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-        sum += level[i] * weights[i];
-    }
-    return sum;
+#if BC_LANES == 1
+typedef struct bc_four {
+    float of[4];
+} bc_four;
+BC_INLINE bc_four sum_of_fours(bc_four a, bc_four b) {
+    return (bc_four){{a.of[0] + b.of[0], a.of[1] + b.of[1], a.of[2] + b.of[2], a.of[3] + b.of[3]}};
 }
+BC_INLINE bc_four weighted(const float *const level[4], size_t i, const float *w) {
+    return (bc_four){{level[0][i] * w[0], level[1][i] * w[1], level[2][i] * w[2], level[3][i] * w[3]}};
+}
+#else
+typedef float bc_four __attribute__((vector_size(16)));
+BC_INLINE bc_four sum_of_fours(bc_four a, bc_four b) { return a + b; }
+BC_INLINE bc_four weighted(const float *const level[4], size_t i, const float *w) {
+    bc_four levels = {level[0][i], level[1][i], level[2][i], level[3][i]}, weights;
+    __builtin_memcpy(&weights, w, sizeof weights);
+    return levels * weights;
+}
+#endif
 
+/* Four bands side by side, as their weights lie; a band that is narrower than the widest of the four has
+ * weights 0 at its end, which add nothing. */
 static void bands(const bc_plan *plan, const float *levels, float *row) {
     const float *weights = plan->weights;
     const uint16_t *band = plan->bands;
-    for (size_t n = (size_t)plan->config.n_mels; n-- > 0; band += 2) {
-        const float *level = levels + band[0];
-        size_t count = band[1];
-        float sum = weighted_sum(level, weights, count < BC_PART ? count : BC_PART);
-        for (size_t i = BC_PART; i < count; i += BC_PART) {
-            sum += weighted_sum(level + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
+    for (size_t n = (size_t)plan->config.n_mels; n != 0; band += 8) {
+        const float *level[4];
+        size_t count = 0, width = n < 4 ? n : 4;
+        for (size_t j = 0; j < 4; j++) {
+            level[j] = levels + (j < width ? band[2 * j] : 0);
+            count = j < width && band[2 * j + 1] > count ? band[2 * j + 1] : count;
         }
-        weights += count;
-        *row++ = sum;
+        bc_four sum = {0};
+        for (size_t i = 0; i < count;) {
+            size_t end = count - i < BC_PART ? count : i + BC_PART;
+            bc_four part = weighted(level, i, weights);
+            for (i++, weights += 4; i < end; i++, weights += 4) {
+                part = sum_of_fours(part, weighted(level, i, weights));
+            }
+            sum = end <= BC_PART ? part : sum_of_fours(sum, part);
+        }
+        __builtin_memcpy(row, &sum, width * sizeof *row);
+        row += width;
+        n -= width;
     }
 }
 

@@ -114,17 +114,18 @@ BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
+/* The weights of four bands lie side by side. */
 BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
     bc_vf sum = bc_splat(0.0f);
     size_t i = 0;
     for (; i + 4 <= count; i += 4) {
-        sum += bin[i].re * weights[i];
-        sum += bin[i + 1].re * weights[i + 1];
-        sum += bin[i + 2].re * weights[i + 2];
-        sum += bin[i + 3].re * weights[i + 3];
+        sum += bin[i].re * weights[4 * i];
+        sum += bin[i + 1].re * weights[4 * i + 4];
+        sum += bin[i + 2].re * weights[4 * i + 8];
+        sum += bin[i + 3].re * weights[4 * i + 12];
     }
     for (; i < count; i++) {
-        sum += bin[i].re * weights[i];
+        sum += bin[i].re * weights[4 * i];
     }
     return sum;
 }
@@ -134,7 +135,7 @@ BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, con
     size_t count = plan->bands[2 * band + 1];
     bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
     for (size_t i = BC_PART; i < count; i += BC_PART) {
-        sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
+        sum += weighted_sum(bin + i, weights + 4 * i, count - i < BC_PART ? count - i : BC_PART);
     }
     return compress(plan, sum);
 }
@@ -206,12 +207,7 @@ static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
 
 BC_INLINE void put(const bc_plan *plan, bc_vf *x, size_t lane, size_t i, float sample) {
     float windowed = sample * (bc_window_leaks(plan) ? 1.0f : plan->window[i]);
-#if BC_LANES == 1
-    (void)lane;
-    x[slot(plan, plan->window_offset + i)] = windowed;
-#else
     x[slot(plan, plan->window_offset + i)][lane] = windowed;
-#endif
 }
 
 /* One lane, in runs of samples that lie side by side in memory: for frames that reach into the padding,
@@ -237,7 +233,6 @@ static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t fra
     }
 }
 
-#if BC_LANES > 1
 /* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
 BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x, int is_int16) {
     int64_t start = window_start(plan, first);
@@ -284,14 +279,20 @@ static int lanes_lie_inside(const bc_plan *plan, const bc_source *source, uint64
 static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
     const float *weights = plan->weights;
+    size_t widest = 0;
     for (size_t band = 0; band < n_mels; band += BC_LANES) {
         size_t width = n_mels - band < BC_LANES ? n_mels - band : BC_LANES;
         bc_vf tile[BC_LANES];
         for (size_t i = 0; i < BC_LANES; i++) {
             tile[i] = bc_splat(0.0f);
             if (i < width) {
-                tile[i] = band_value(plan, z, band + i, weights);
-                weights += plan->bands[2 * (band + i) + 1];
+                size_t n_bins = plan->bands[2 * (band + i) + 1];
+                widest = n_bins > widest ? n_bins : widest;
+                tile[i] = band_value(plan, z, band + i, weights + i % 4);
+            }
+            if (i % 4 == 3) {
+                weights += 4 * widest;
+                widest = 0;
             }
         }
         bc_vf_transpose(tile);
@@ -306,16 +307,6 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
         }
     }
 }
-#else
-static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
-    const float *weights = plan->weights;
-    (void)count; /* one lane, one frame */
-    for (size_t band = 0; band < (size_t)plan->config.n_mels; band++) {
-        features[band] = band_value(plan, z, band, weights);
-        weights += plan->bands[2 * band + 1];
-    }
-}
-#endif
 
 void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
                                  float *features) {
@@ -324,15 +315,14 @@ void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, u
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
         clear_outside_window(plan, x);
-#if BC_LANES > 1
         if (lanes_lie_inside(plan, source, first + done, batch)) {
             load_inside(plan, source, first + done, x);
-        } else
-#endif
+        } else {
             for (size_t lane = 0; lane < BC_LANES; lane++) {
                 /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
                 load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
             }
+        }
         bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
         fft(plan, z);
         split(plan, z, mean);

@@ -140,6 +140,8 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg); /* all but po
 
 /* bc_samples.c: where samples come from. */
 int64_t bc_frame_start(const bc_plan *plan, uint64_t frame); /* of its n_fft samples; negative in the padding */
+size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at);
+float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index);
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out);
 int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30: no spectrum overflows */
 

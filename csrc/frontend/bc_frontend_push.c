@@ -37,14 +37,26 @@ static bc_source stream_source(const bc_plan *plan) {
                        .ring_next = plan->ring_next};
 }
 
+/* Into the ring, in runs that end where it does. */
 static void take(bc_plan *plan, const int16_t *s16, const float *f32, size_t n) {
-    uint32_t at = plan->ring_next;
-    for (size_t i = 0; i < n; i++) {
-        plan->ring[at] = s16 != NULL ? (float)s16[i] * BC_INT16_SCALE : f32[i];
-        at = at + 1u == plan->ring_size ? 0 : at + 1u;
-    }
-    plan->ring_next = at;
     plan->n_samples += n;
+    for (size_t done = 0; done < n;) {
+        float *to = plan->ring + plan->ring_next;
+        size_t run = plan->ring_size - plan->ring_next;
+        run = run < n - done ? run : n - done;
+        if (s16 != NULL) {
+            for (size_t i = 0; i < run; i++) {
+                to[i] = (float)s16[done + i] * BC_INT16_SCALE;
+            }
+        } else {
+            for (size_t i = 0; i < run; i++) {
+                to[i] = f32[done + i];
+            }
+        }
+        done += run;
+        plan->ring_next += (uint32_t)run;
+        plan->ring_next = plan->ring_next == plan->ring_size ? 0 : plan->ring_next;
+    }
 }
 
 /* Where rows go: floats, or int8 with a scale. */

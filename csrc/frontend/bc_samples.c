@@ -36,7 +36,7 @@ static float stored_sample(const bc_source *source, size_t at) {
 
 /* The padding on either side of the clip: zeros, or the clip mirrored at its ends, whose last samples are
  * repeated (Kaldi) or not. A clip shorter than the padding is mirrored again and again (Kaldi). */
-static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
+float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
     int64_t length = (int64_t)source->length;
     if (plan->config.framing == BC_FRAMING_CENTER_REFLECT) {
         index = index < 0 ? -index : 2 * (length - 1) - index;
@@ -50,30 +50,30 @@ static float padding_at(const bc_plan *plan, const bc_source *source, int64_t in
     return stored_sample(source, place_of(source, index));
 }
 
-/* Samples [start, start + n) as floats, in runs that lie side by side in memory. */
-void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out) {
+/* How many of n samples from number index on lie side by side in memory, at *at; 0 in the padding. */
+size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at) {
     int64_t length = (int64_t)source->length;
+    if (index < 0 || index >= length) {
+        return 0;
+    }
+    *at = place_of(source, index);
+    size_t run = (size_t)(length - index);
+    if (source->ring_size != 0 && run > source->ring_size - *at) {
+        run = source->ring_size - *at;
+    }
+    return run < n ? run : n;
+}
+
+/* Samples [start, start + n) as floats. */
+void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out) {
     for (size_t i = 0; i < n;) {
-        int64_t index = start + (int64_t)i;
-        if (index < 0 || index >= length) {
-            out[i++] = padding_at(plan, source, index);
-            continue;
+        size_t at, run = bc_samples_run(source, start + (int64_t)i, n - i, &at);
+        if (run == 0) {
+            out[i] = bc_padding_at(plan, source, start + (int64_t)i);
+            i++;
         }
-        size_t at = place_of(source, index);
-        size_t run = (size_t)(length - index);
-        if (source->ring_size != 0 && run > source->ring_size - at) {
-            run = source->ring_size - at;
+        for (size_t end = i + run; i < end; i++, at++) {
+            out[i] = stored_sample(source, at);
         }
-        run = run < n - i ? run : n - i;
-        if (source->s16 != NULL) {
-            for (size_t j = 0; j < run; j++) {
-                out[i + j] = (float)source->s16[at + j] * BC_INT16_SCALE;
-            }
-        } else {
-            for (size_t j = 0; j < run; j++) {
-                out[i + j] = source->f32[at + j];
-            }
-        }
-        i += run;
     }
 }

@@ -205,35 +205,57 @@ static double weight_at(const triangle *t, double x) {
     return t->gain * share;
 }
 
-/* Fills bands and weights where they are not NULL; returns how many weights there are. Bins 0 and
- * n_fft/2 are never used: the edges lie within 0 and half the sample rate, where a triangle is 0. */
+/* First bin and number of bins of a band, of which weights at a distance of 4 are filled in unless NULL. Bins 0
+ * and n_fft/2 are never used: the edges lie within 0 and half the sample rate, where a triangle is 0. */
+static void fill_band(const bc_frontend_config *cfg, int32_t band, int32_t start, uint16_t *first_and_count,
+                      float *weights) {
+    triangle t = triangle_at(cfg, band);
+    uint16_t first = 0, count = 0;
+    for (int32_t bin = start; bin < cfg->n_fft / 2; bin++) {
+        double x = place_of_bin(cfg, bin);
+        float weight = (float)weight_at(&t, x);
+        if (weight <= 1e-12f) { /* outside, or lost in any sum */
+            if (x >= t.high) {
+                break;
+            }
+            continue;
+        }
+        first = count == 0 ? (uint16_t)bin : first;
+        if (weights != NULL) {
+            weights[4u * count] = weight;
+        }
+        count++;
+    }
+    first_and_count[0] = first;
+    first_and_count[1] = count;
+}
+
+/* Fills bands and weights where they are not NULL; returns how many weights there are. The weights of four
+ * bands lie side by side, up to the widest of the four. */
 size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *bands, float *weights) {
     size_t total = 0;
     int32_t start = 1; /* bands rise: none begins before the one below it */
-    for (int32_t band = 0; band < cfg->n_mels; band++) {
-        triangle t = triangle_at(cfg, band);
-        uint16_t first = 0, count = 0;
-        for (int32_t bin = start; bin < cfg->n_fft / 2; bin++) {
-            double x = place_of_bin(cfg, bin);
-            float weight = (float)weight_at(&t, x);
-            if (weight <= 1e-12f) { /* outside, or lost in any sum */
-                if (x >= t.high) {
-                    break;
-                }
-                continue;
-            }
-            first = count == 0 ? (uint16_t)bin : first;
-            if (weights != NULL) {
-                weights[total + count] = weight;
-            }
-            count++;
+    for (int32_t group = 0; group < cfg->n_mels; group += 4) {
+        uint16_t widest = 0;
+        for (int32_t band = group; band < group + 4 && band < cfg->n_mels; band++) {
+            uint16_t first_and_count[2];
+            fill_band(cfg, band, start, first_and_count, NULL);
+            widest = first_and_count[1] > widest ? first_and_count[1] : widest;
         }
-        start = count != 0 ? first : start;
-        if (bands != NULL) {
-            bands[2 * band] = first;
-            bands[2 * band + 1] = count;
+        for (size_t i = 0; weights != NULL && i < 4u * widest; i++) {
+            weights[total + i] = 0.0f;
         }
-        total += count;
+        for (int32_t band = group; band < group + 4 && band < cfg->n_mels; band++) {
+            uint16_t first_and_count[2];
+            float *own = weights != NULL ? weights + total + (band - group) : NULL;
+            fill_band(cfg, band, start, first_and_count, own);
+            start = first_and_count[1] != 0 ? first_and_count[0] : start;
+            if (bands != NULL) {
+                bands[2 * band] = first_and_count[0];
+                bands[2 * band + 1] = first_and_count[1];
+            }
+        }
+        total += 4u * widest;
     }
     return total;
 }

@@ -30,7 +30,7 @@ typedef struct bc_frontend_tables {
     uint32_t n_bands;
     const uint16_t *bands; /* first bin and number of bins of each band */
     uint32_t n_weights;
-    const float *weights; /* of the bands, one after the other */
+    const float *weights; /* of four bands side by side, up to the widest of them; then the next four */
     uint32_t n_dct;
     const float *dct; /* [n_mels][n_mfcc], lifter included */
 } bc_frontend_tables;
