@@ -216,10 +216,10 @@ bc_status bc_finish_clip(const bc_plan *plan, float *raw, size_t n_frames, float
     const bc_frontend_config *cfg = &plan->config;
     size_t raw_width = bc_raw_width(cfg), width = bc_frame_width(cfg);
     if (n_frames == 0) {
-        return cfg->pooling == BC_POOLING_NONE ? BC_OK : BC_CLIP_TOO_SHORT;
+        return cfg->pooling == BC_POOLING_NONE ? BC_OK : BC_TOO_FEW_FRAMES;
     }
     if (cfg->delta != 0 && n_frames < 2u * BC_DELTA_REACH + 1u) {
-        return BC_CLIP_TOO_SHORT;
+        return BC_TOO_FEW_FRAMES;
     }
     if (cfg->compression == BC_COMPRESSION_PCEN) {
         float *smoothed = plan->pcen + cfg->n_mels;

@@ -7,13 +7,15 @@ const char *bc_status_string(bc_status status) {
     case BC_NULL_POINTER: return "a pointer is NULL";
     case BC_RAM_TOO_SMALL: return "the RAM given is smaller than the size function says";
     case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames than there are";
-    case BC_CLIP_TOO_SHORT: return "the clip is too short: framing center-reflect needs more than n_fft/2 samples, delta 9 frames, pooling one";
+    case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center-reflect needs more than n_fft/2 samples";
+    case BC_TOO_FEW_FRAMES: return "the clip has too few frames: delta needs 9, pooling one";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
     case BC_NEEDS_WHOLE_CLIP: return "ref=max, top_db, log10_whisper, delta, normalize and pooling depend on the whole clip and cannot be computed frame by frame: use windows of stated length, or turn them off for a stream";
     case BC_UNKNOWN_PROFILE: return "there is no profile of that name";
     case BC_UNKNOWN_ISA: return "that instruction set is not compiled in, or not present on this machine";
     case BC_BAD_TABLES: return "the tables are not those of their configuration: write them again with this version";
     case BC_BAD_QUANTIZATION: return "scale must be 1e-30 to 1e30 and zero_point -128 to 127";
+    case BC_BAD_WINDOW_LENGTH: return "a window must have samples enough for one frame, and the hop one frame or more";
     case BC_BAD_SAMPLE_RATE: return "sample_rate must be 1000 to 384000 Hz";
     case BC_BAD_N_FFT: return "n_fft must be even, 32 to 4096, and n_fft/2 a product of 2, 3 and 5";
     case BC_BAD_WIN_LENGTH: return "win_length must be 1 to n_fft";
