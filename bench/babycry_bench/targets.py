@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TIME_LIMIT_S = 600
-_BOARD_CLIP_SAMPLES = 32000  # two seconds: what fits beside the features in 512 KiB
+_BOARD_CLIP_SAMPLES = 16000  # one second: it fits beside any features in 512 KiB
 _BOARD_CONSOLE = ("-display", "none", "-monitor", "none", "-serial", "none")
 
 
