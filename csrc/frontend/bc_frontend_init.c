@@ -60,7 +60,7 @@ size_t bc_frontend_ram_size(const bc_frontend_config *cfg) {
 /* Tables written by another version of this code, or for another configuration, are refused. */
 static int tables_fit(const bc_frontend_tables *t, const bc_plan *plan) {
     return t->n_position == plan->half && t->n_split == 2u * (plan->half / 2u + 1u) &&
-           t->n_window == (uint32_t)t->config.win_length && t->n_bands == 2u * (uint32_t)t->config.n_mels &&
+           t->n_window == (uint32_t)t->config.win_length && t->n_bands == BC_BAND_GROUP * (((uint32_t)t->config.n_mels + 3u) / 4u) &&
            t->n_dct == (uint32_t)(t->config.n_mels * t->config.n_mfcc) &&
            (t->n_leak == 0 || t->n_leak == 2u * (plan->half + 1u));
 }

@@ -37,6 +37,7 @@
  * on processors (and in processes) that flush subnormal numbers to zero. It is -240 dB; the
  * smallest power that one int16 step makes is about -180 dB. */
 #define BC_POWER_FLOOR 1e-24f
+#define BC_POWER_FLOOR_BITS 0x179abe15 /* floats that are not negative compare as their bits do */
 
 /* Where a kernel reads samples: a clip in memory, or the ring of a stream. */
 typedef struct bc_source {
@@ -117,9 +118,11 @@ static inline int bc_has(const bc_frontend_config *cfg, int32_t descriptor) {
     return (cfg->descriptors & descriptor) != 0;
 }
 
+#define BC_BAND_GROUP 5u /* first bins of four bands, and how many bins the widest of them has */
+
 /* bc_tables.c: the constant tables, exact on every target. */
 uint8_t bc_fft_stages(uint32_t half, uint8_t radix[BC_MAX_STAGES]);
-size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *bands, float *weights); /* NULL: only counts */
+size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *groups, float *weights); /* NULL: only counts */
 
 /* bc_elementary.c: double precision from + - * / alone, within 2 ulp; for tables, not for signals. */
 double bc_sin_turn(uint32_t numerator, uint32_t denominator); /* sin(2 pi n/d), n < d */
@@ -140,6 +143,7 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg); /* all but po
 
 /* bc_samples.c: where samples come from. */
 int64_t bc_frame_start(const bc_plan *plan, uint64_t frame); /* of its n_fft samples; negative in the padding */
+void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out);
 size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at);
 float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index);
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out);

@@ -45,9 +45,7 @@ static void take(bc_plan *plan, const int16_t *s16, const float *f32, size_t n) 
         size_t run = plan->ring_size - plan->ring_next;
         run = run < n - done ? run : n - done;
         if (s16 != NULL) {
-            for (size_t i = 0; i < run; i++) {
-                to[i] = (float)s16[done + i] * BC_INT16_SCALE;
-            }
+            bc_samples_from_int16(s16 + done, run, to);
         } else {
             for (size_t i = 0; i < run; i++) {
                 to[i] = f32[done + i];
