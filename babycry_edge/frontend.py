@@ -271,9 +271,7 @@ def _run(
     function: Any, handle: Any, samples: npt.NDArray[Any], features: Features, max_frames: int
 ) -> int:
     n_frames = ffi.new("size_t *")
-    status = function(
-        handle, _pcm(samples), len(samples), _floats(features), max_frames, n_frames
-    )
+    status = function(handle, _pcm(samples), len(samples), _floats(features), max_frames, n_frames)
     _check(status, "the audio")
     return int(n_frames[0])
 
