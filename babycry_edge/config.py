@@ -133,6 +133,18 @@ class FrontendConfig:
             or self.pooling != "none"
         )
 
+    def require_rate(self, sample_rate: int) -> None:
+        """Refuses audio of another sample rate, in Hz.
+
+        Raises:
+            BabycryError: it is not :attr:`sample_rate`.
+        """
+        if sample_rate != self.sample_rate:
+            raise BabycryError(
+                f"the audio has {sample_rate} Hz and the front-end wants {self.sample_rate} Hz: "
+                "resample it first (babycry_edge.audio.resample)"
+            )
+
     def samples_for(self, n_frames: int) -> int:
         """The fewest samples of a clip that gives ``n_frames`` frames, one or more."""
         if self.framing in ("center-zero", "center-reflect"):

@@ -64,11 +64,7 @@ class Frontend:
             BabycryError: another sample rate, more than one channel, a sample that is NaN or
                 infinite, or a clip too short to be mirrored, differentiated or pooled.
         """
-        if sample_rate != self.config.sample_rate:
-            raise BabycryError(
-                f"the audio has {sample_rate} Hz and the front-end wants "
-                f"{self.config.sample_rate} Hz: resample it first (babycry_edge.audio.resample)"
-            )
+        self.config.require_rate(sample_rate)
         samples = _samples(audio)
         handle = self._state.handle
         n_frames = lib.bc_frontend_frame_count(handle, len(samples))
@@ -138,6 +134,48 @@ class FrontendStream:
         status = lib.bc_frontend_flush(handle, _floats(features), len(features), n_frames)
         _check(status, "the stream")
         return features
+
+    def push_int8(
+        self, chunk: npt.NDArray[np.int16], scale: float, zero_point: int
+    ) -> npt.NDArray[np.int8]:
+        """As :meth:`push`, written as a quantised model's input takes it.
+
+        Args:
+            chunk: shape ``(n_samples,)``, int16.
+            scale: of the model's input tensor.
+            zero_point: of the model's input tensor, -128 to 127.
+
+        Returns:
+            Int8, shape ``(n_new_frames, n_features)``: x / scale rounded half to even, plus
+            zero_point, clamped; equal to quantising the rows of :meth:`push`.
+
+        Raises:
+            BabycryError: as for :meth:`push`; or scale or zero_point out of range.
+        """
+        samples = _samples(chunk)
+        if samples.dtype != np.int16:
+            raise BabycryError(f"the audio is {samples.dtype}, and must be int16 here")
+        handle = self._state.handle
+        rows = np.empty(
+            (lib.bc_frontend_push_count(handle, len(samples)), self.config.n_features), np.int8
+        )
+        out = ffi.cast("int8_t *", ffi.from_buffer(rows))
+        n_frames = ffi.new("size_t *")
+        status = lib.bc_frontend_push_int8(
+            handle, _pcm(samples), len(samples), scale, zero_point, out, len(rows), n_frames
+        )
+        _check(status, "the audio")
+        return rows
+
+    def flush_int8(self, scale: float, zero_point: int) -> npt.NDArray[np.int8]:
+        """As :meth:`flush`, with the rounding of :meth:`push_int8`."""
+        handle = self._state.handle
+        rows = np.empty((lib.bc_frontend_flush_count(handle), self.config.n_features), np.int8)
+        out = ffi.cast("int8_t *", ffi.from_buffer(rows))
+        n_frames = ffi.new("size_t *")
+        status = lib.bc_frontend_flush_int8(handle, scale, zero_point, out, len(rows), n_frames)
+        _check(status, "the stream")
+        return rows
 
     def _empty(self, n_frames: int) -> Features:
         return np.empty((n_frames, self.config.n_features), np.float32)
