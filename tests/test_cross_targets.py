@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,12 @@ import numpy as np
 import pytest
 
 from babycry_bench.clips import Clip, load_clips
-from babycry_bench.targets import TARGETS, Target, build, missing_tools, run
+from babycry_bench.targets import TARGETS, Target, build, run
 from babycry_edge import Frontend
 from babycry_edge.audio import resample
 from babycry_edge.config import profile_names
 from babycry_edge.frontend import instruction_sets
+from cross_tools import require_tools
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_RATE = 16000
@@ -69,15 +69,6 @@ def expected(pcm: Path) -> Callable[[int], Hashes]:
 def features_of(path: Path, profile: str, n_samples: int) -> np.ndarray:
     samples = np.fromfile(path, "<i2")[: n_samples or None]
     return Frontend.from_profile(profile)(samples, SAMPLE_RATE)
-
-
-def require_tools(target: Target) -> None:
-    """Skips where a tool is absent, but fails where the build server must have it."""
-    missing = missing_tools(target)
-    if missing and os.environ.get("BABYCRY_REQUIRE_CROSS"):
-        pytest.fail(f"not installed: {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 @pytest.fixture(scope="module")
