@@ -38,6 +38,11 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_LIFTER: return "lifter must be 0";
     case BC_BAD_DELTA: return "delta must be 0";
     case BC_BAD_NORMALIZE: return "normalize must be none or window_mean";
+    case BC_BAD_TFLM_WIN_LENGTH: return "win_length of tflm-micro must be 33 to 4096";
+    case BC_BAD_TFLM_HOP_LENGTH: return "hop_length of tflm-micro must be 1 to win_length";
+    case BC_BAD_TFLM_N_CHANNELS: return "n_channels of tflm-micro must be 1 to 255";
+    case BC_BAD_TFLM_FMIN: return "fmin of tflm-micro must be 0 to 192000 Hz";
+    case BC_BAD_TFLM_FMAX: return "fmax of tflm-micro must be at least 1 Hz above fmin, and no FFT bin below it may be that of half the sample rate";
     }
     return "unknown status";
 }

@@ -42,7 +42,12 @@ typedef enum bc_status {
     BC_BAD_DCT_NORM,
     BC_BAD_LIFTER,
     BC_BAD_DELTA,
-    BC_BAD_NORMALIZE
+    BC_BAD_NORMALIZE,
+    BC_BAD_TFLM_WIN_LENGTH,
+    BC_BAD_TFLM_HOP_LENGTH,
+    BC_BAD_TFLM_N_CHANNELS,
+    BC_BAD_TFLM_FMIN,
+    BC_BAD_TFLM_FMAX
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */
