@@ -41,13 +41,19 @@ size_t bc_tflm_push_count(const bc_tflm *stream, size_t n_samples) {
     return (n_samples - stream->missing) / stream->tables->hop_length + 1u;
 }
 
-static void take(bc_tflm *stream, const int16_t *pcm, size_t n) {
-    uint32_t next = stream->next, size = stream->tables->win_length;
-    for (size_t i = 0; i < n; i++) {
-        stream->samples[next] = pcm[i];
-        next = next + 1u == size ? 0 : next + 1u;
+static void copy(int16_t *to, const int16_t *from, size_t n) {
+    for (const int16_t *end = from + n; from != end;) {
+        *to++ = *from++;
     }
-    stream->next = next;
+}
+
+/* n is at most win_length. */
+static void take(bc_tflm *stream, const int16_t *pcm, size_t n) {
+    size_t next = stream->next, to_end = stream->tables->win_length - next;
+    size_t first = n < to_end ? n : to_end;
+    copy(stream->samples + next, pcm, first);
+    copy(stream->samples, pcm + first, n - first);
+    stream->next = (uint32_t)(first < to_end ? next + n : n - first);
 }
 
 bc_status bc_tflm_push(bc_tflm *stream, const int16_t *pcm, size_t n_samples, uint16_t *features,

@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bc_tflm_internal.h"
-
-static inline uint32_t magnitude(int32_t x) { return (uint32_t)(x < 0 ? -x : x); }
+#include "complex16.h"
 
 /* Samples first to first + n of the window, which lie one after the other in memory. Returns the
  * bits that are set in any magnitude: their highest is that of the largest. */
 static uint32_t run(const bc_tflm *stream, const int16_t *pcm, uint32_t first, uint32_t n) {
-    const int16_t *window = stream->tables->window + first;
+    const int16_t *window = stream->tables->window + first, *end = pcm + n;
     const uint16_t *position = stream->tables->position + (first >> 1);
-    const int16_t *end = pcm + n;
     uint32_t bits = 0;
-    if ((first & 1u) != 0 && pcm != end) {
-        int32_t y = (*pcm++ * *window++) >> BC_TFLM_ONE_BITS;
-        bits = magnitude(y);
-        stream->bins[*position++].z.im = (int16_t)y;
+    bc_tflm_bin *bins = stream->bins;
+    if ((first & 1u) != 0 && n != 0) {
+        int16_t y = (int16_t)((*pcm++ * *window++) >> BC_TFLM_ONE_BITS);
+        bits = complex_magnitude_bits(complex_real(y));
+        bins[*position++].z.im = y;
     }
-    for (; end - pcm >= 2; pcm += 2, window += 2) {
-        int32_t re = (pcm[0] * window[0]) >> BC_TFLM_ONE_BITS, im = (pcm[1] * window[1]) >> BC_TFLM_ONE_BITS;
-        bits |= magnitude(re) | magnitude(im);
-        bc_tflm_bin *bin = &stream->bins[*position++];
-        bin->z.re = (int16_t)re;
-        bin->z.im = (int16_t)im;
+    for (; pcm < end - 1; pcm += 2, window += 2) {
+        complex16 y = complex_windowed(pcm, window);
+        bits |= complex_magnitude_bits(y);
+        complex_store(&bins[*position++], y);
     }
     if (pcm != end) {
-        int32_t y = (*pcm * *window) >> BC_TFLM_ONE_BITS;
-        bits |= magnitude(y);
-        stream->bins[*position].z.re = (int16_t)y;
+        int16_t y = (int16_t)((*pcm * *window) >> BC_TFLM_ONE_BITS);
+        bits |= complex_magnitude_bits(complex_real(y));
+        bins[*position].z.re = y;
     }
     return bits;
 }
@@ -37,6 +33,6 @@ uint32_t bc_tflm_window(const bc_tflm *stream) {
     }
     uint32_t oldest = stream->next, tail = tables->win_length - oldest;
     uint32_t bits = run(stream, stream->samples + oldest, 0, tail) | run(stream, stream->samples, tail, oldest);
-    bits &= 0x7fffu; /* the original takes |-32768| for negative: it does not count */
+    bits = (bits | bits >> 16) & 0x7fffu; /* the original takes |-32768| for negative: it does not count */
     return bits == 0 ? 15u : (uint32_t)__builtin_clz(bits) - 17u;
 }
