@@ -48,7 +48,16 @@ typedef struct bc_source {
     uint32_t ring_next;  /* where the next sample would be written */
 } bc_source;
 
+/* Where rows go: floats, or int8 with a scale. */
+typedef struct bc_destination {
+    float *f32;
+    int8_t *s8;
+    float scale;
+    int32_t zero_point;
+} bc_destination;
+
 struct bc_plan;
+typedef struct bc_tflm_part bc_tflm_part;
 
 /* Computes frames [first, first + count) of the source into rows of n_mels floats, frames side by side. */
 typedef void bc_frames_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
@@ -83,6 +92,7 @@ typedef struct bc_plan {
     const uint16_t *bands;
     const float *weights;
     const float *dct;
+    bc_tflm_part *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
     float *work;  /* [n_fft * BC_MAX_LANES] the FFT */
     float *frame; /* [n_fft] a frame's samples, then its levels */
     float *row;   /* [raw_width] a row before the cepstrum, */
@@ -164,6 +174,14 @@ void bc_pcen_start(const bc_plan *plan, float *smoothed);
 void bc_pcen_row(const bc_plan *plan, float *smoothed, float *row);
 void bc_finish_row(const bc_plan *plan, const float *raw, float *features);
 bc_status bc_finish_clip(const bc_plan *plan, float *raw, size_t n_frames, float *features);
+
+/* bc_frontend_tflm.c */
+bc_status bc_tflm_part_check(const bc_frontend_config *cfg);
+size_t bc_tflm_part_size(const bc_frontend_config *cfg);
+bc_status bc_tflm_part_init(bc_plan *plan, void *ram);
+size_t bc_tflm_part_frame_count(const bc_plan *plan, size_t n_samples); /* that the stream would give */
+size_t bc_tflm_part_rows(const bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to);
+void bc_tflm_part_reset(const bc_plan *plan);
 
 /* bc_features_quantize.c */
 int bc_quantization_is_sane(float scale, int32_t zero_point);

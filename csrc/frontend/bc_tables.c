@@ -281,7 +281,7 @@ static size_t lay_out(const bc_plan *plan, bc_frontend_tables *tables, uintptr_t
 }
 
 size_t bc_frontend_tables_size(const bc_frontend_config *cfg) {
-    if (bc_frontend_check(cfg) != BC_OK) {
+    if (bc_frontend_check(cfg) != BC_OK || cfg->compression == BC_COMPRESSION_TFLM) {
         return 0;
     }
     bc_plan plan;
@@ -298,6 +298,9 @@ bc_status bc_frontend_make_tables(bc_frontend_tables *tables, const bc_frontend_
     bc_status status = bc_frontend_check(cfg);
     if (status != BC_OK) {
         return status;
+    }
+    if (cfg->compression == BC_COMPRESSION_TFLM) {
+        return BC_BAD_TABLES; /* those of <babycry/tflm.h> */
     }
     bc_plan plan;
     bc_plan_derive(&plan, cfg);
