@@ -580,91 +580,203 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 #include <babycry/status.h>
 #include <babycry/frontend.h>
+#include <babycry/resample.h>
+#include <babycry/conditioning.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 79), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 172), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 173), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 189), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, char const *)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend *, char const *)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 72), // char const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 182), // char const *
 /*  9 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 11 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float *
+/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 99), // float *
 /* 13 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float const *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 99), // float const *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 21 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 22 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 23 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 25 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 74), // int16_t const *
+/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 183), // int16_t const *
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 29 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 30 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 31 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config *, char const *)
-/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config *
+/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend_config *, char const *)
+/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 173), // bc_frontend_config *
 /* 34 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
 /* 35 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config const *)
+/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_frontend_config const *)
 /* 37 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 42 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 43 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
+/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 177), // bc_resampler *
+/* 41 */ _CFFI_OP(_CFFI_OP_POINTER, 178), // bc_resampler_tables const *
+/* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
-/* 46 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
-/* 47 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
-/* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 51 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 52 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend const *
-/* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 52),
-/* 56 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 57 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 58 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 61 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
-/* 62 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
-/* 63 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
-/* 64 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 65 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 66 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
-/* 67 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
-/* 68 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
-/* 69 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
-/* 70 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
-/* 71 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
-/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 74 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 75 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 77 */ _CFFI_OP(_CFFI_OP_ARRAY, 76), // uint64_t[40]
-/* 78 */ (_cffi_opcode_t)(40),
-/* 79 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler *, char const *)
+/* 46 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 49 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 50 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 51 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 52 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 53 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 57 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 60 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 61 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 64 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 66 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 67 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 68 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 69 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 70 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 72 */ _CFFI_OP(_CFFI_OP_POINTER, 178), // bc_resampler_tables *
+/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 74 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 75 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 77 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 80 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 81 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 82 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_normalize
+/* 83 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(float const *, size_t, float *)
+/* 85 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 86 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 88 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 89 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
+/* 90 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 91 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 92 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 93 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 94 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_fit
+/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 96 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 97 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 98 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 99 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 100 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 101 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 102 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 104 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 105 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(float const *, size_t, int32_t, float *)
+/* 106 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 107 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 108 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 109 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 110 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 113 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 114 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 115 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 116 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 118 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 119 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 120 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 123 */ _CFFI_OP(_CFFI_OP_POINTER, 183), // int16_t *
+/* 124 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 125 */ _CFFI_OP(_CFFI_OP_NOOP, 94),
+/* 126 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 128 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 129 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 130 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 131 */ _CFFI_OP(_CFFI_OP_NOOP, 123),
+/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 133 */ _CFFI_OP(_CFFI_OP_FUNCTION, 138), // bc_status()(int32_t, int32_t)
+/* 134 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 135 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 136 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 137 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
+/* 138 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_status
+/* 139 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 140 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 142 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 143 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 144 */ _CFFI_OP(_CFFI_OP_POINTER, 172), // bc_frontend const *
+/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 146 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 144),
+/* 148 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 149 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 150 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 152 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 153 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 154 */ _CFFI_OP(_CFFI_OP_POINTER, 177), // bc_resampler const *
+/* 155 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 156 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 157 */ _CFFI_OP(_CFFI_OP_NOOP, 154),
+/* 158 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 159 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 160 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 161 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 162 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 163 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 164 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 165 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 166 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 167 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 169 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
+/* 170 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
+/* 171 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_framing
+/* 172 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 173 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 174 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_norm
+/* 175 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_scale
+/* 176 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_slopes
+/* 177 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_resampler
+/* 178 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler_tables
+/* 179 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_spectrum
+/* 180 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window
+/* 181 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_window_position
+/* 182 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 183 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 185 */ _CFFI_OP(_CFFI_OP_ARRAY, 184), // uint64_t[32]
+/* 186 */ (_cffi_opcode_t)(32),
+/* 187 */ _CFFI_OP(_CFFI_OP_ARRAY, 184), // uint64_t[40]
+/* 188 */ (_cffi_opcode_t)(40),
+/* 189 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_COMPRESSION_NONE(unsigned long long *o)
@@ -699,6 +811,20 @@ static int _cffi_const_BC_DCT_NORM_NONE(unsigned long long *o)
 {
   int n = (BC_DCT_NORM_NONE) <= 0;
   *o = (unsigned long long)((BC_DCT_NORM_NONE) | 0);  /* check that BC_DCT_NORM_NONE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_END(unsigned long long *o)
+{
+  int n = (BC_FIT_END) <= 0;
+  *o = (unsigned long long)((BC_FIT_END) | 0);  /* check that BC_FIT_END is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_CENTER(unsigned long long *o)
+{
+  int n = (BC_FIT_CENTER) <= 0;
+  *o = (unsigned long long)((BC_FIT_CENTER) | 0);  /* check that BC_FIT_CENTER is an integer */
   return n;
 }
 
@@ -1038,6 +1164,55 @@ static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_IN_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_IN_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_IN_RATE) | 0);  /* check that BC_BAD_IN_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_OUT_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_OUT_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_OUT_RATE) | 0);  /* check that BC_BAD_OUT_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TABLES(unsigned long long *o)
+{
+  int n = (BC_BAD_TABLES) <= 0;
+  *o = (unsigned long long)((BC_BAD_TABLES) | 0);  /* check that BC_BAD_TABLES is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_N_CHANNELS) | 0);  /* check that BC_BAD_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TRIM_TOP_DB(unsigned long long *o)
+{
+  int n = (BC_BAD_TRIM_TOP_DB) <= 0;
+  *o = (unsigned long long)((BC_BAD_TRIM_TOP_DB) | 0);  /* check that BC_BAD_TRIM_TOP_DB is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FRAME_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_FRAME_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_FRAME_LENGTH) | 0);  /* check that BC_BAD_FRAME_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FIT(unsigned long long *o)
+{
+  int n = (BC_BAD_FIT) <= 0;
+  *o = (unsigned long long)((BC_BAD_FIT) | 0);  /* check that BC_BAD_FIT is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_WINDOW_HANN(unsigned long long *o)
 {
   int n = (BC_WINDOW_HANN) <= 0;
@@ -1100,7 +1275,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(43), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(82), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1110,12 +1285,152 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_features_normalize _cffi_d_bc_features_normalize
+#endif
+
+static bc_status _cffi_d_bc_fit_length(float const * x0, size_t x1, float * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(94), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length _cffi_d_bc_fit_length
+#endif
+
+static bc_status _cffi_d_bc_fit_length_int16(int16_t const * x0, size_t x1, int16_t * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length_int16(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int16_t * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length_int16", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(123), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(123), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(94), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length_int16(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length_int16 _cffi_d_bc_fit_length_int16
 #endif
 
 static bc_status _cffi_d_bc_frontend_check(bc_frontend_config const * x0)
@@ -1148,7 +1463,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1235,7 +1550,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1322,7 +1637,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1392,7 +1707,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1415,10 +1730,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(144), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(144), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1459,10 +1774,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(144), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(144), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1548,7 +1863,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1631,7 +1946,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1748,7 +2063,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1777,10 +2092,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(144), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(144), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1883,7 +2198,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1974,12 +2289,791 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_use_isa _cffi_d_bc_frontend_use_isa
+#endif
+
+static bc_status _cffi_d_bc_normalize_peak(float const * x0, size_t x1, float * x2)
+{
+  return bc_normalize_peak(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_normalize_peak", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_normalize_peak(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_normalize_peak _cffi_d_bc_normalize_peak
+#endif
+
+static bc_status _cffi_d_bc_resampler_check(int32_t x0, int32_t x1)
+{
+  return bc_resampler_check(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_check", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_check(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_check _cffi_d_bc_resampler_check
+#endif
+
+static bc_status _cffi_d_bc_resampler_flush(bc_resampler * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_resampler_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush _cffi_d_bc_resampler_flush
+#endif
+
+static size_t _cffi_d_bc_resampler_flush_count(bc_resampler const * x0)
+{
+  return bc_resampler_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_resampler const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(154), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(154), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush_count _cffi_d_bc_resampler_flush_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_init(bc_resampler * x0, bc_resampler_tables const * x1, void * x2, size_t x3)
+{
+  return bc_resampler_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  bc_resampler_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(41), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(41), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_init _cffi_d_bc_resampler_init
+#endif
+
+static char const * _cffi_d_bc_resampler_isa_name(size_t x0)
+{
+  return bc_resampler_isa_name(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_isa_name(PyObject *self, PyObject *arg0)
+{
+  size_t x0;
+  char const * result;
+  PyObject *pyresult;
+
+  x0 = _cffi_to_c_int(arg0, size_t);
+  if (x0 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_isa_name(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_isa_name _cffi_d_bc_resampler_isa_name
+#endif
+
+static size_t _cffi_d_bc_resampler_length(int32_t x0, int32_t x1, size_t x2)
+{
+  return bc_resampler_length(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_length(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t x2;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_length", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_length(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_length _cffi_d_bc_resampler_length
+#endif
+
+static bc_status _cffi_d_bc_resampler_make_tables(bc_resampler_tables * x0, int32_t x1, int32_t x2, void * x3, size_t x4)
+{
+  return bc_resampler_make_tables(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
+{
+  bc_resampler_tables * x0;
+  int32_t x1;
+  int32_t x2;
+  void * x3;
+  size_t x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_make_tables", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(72), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(72), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_make_tables(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_make_tables _cffi_d_bc_resampler_make_tables
+#endif
+
+static bc_status _cffi_d_bc_resampler_push(bc_resampler * x0, int16_t const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push _cffi_d_bc_resampler_push
+#endif
+
+static size_t _cffi_d_bc_resampler_push_count(bc_resampler const * x0, size_t x1)
+{
+  return bc_resampler_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
+{
+  bc_resampler const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(154), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(154), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_count _cffi_d_bc_resampler_push_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_push_float(bc_resampler * x0, float const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_float _cffi_d_bc_resampler_push_float
+#endif
+
+static size_t _cffi_d_bc_resampler_ram_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_ram_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_ram_size _cffi_d_bc_resampler_ram_size
+#endif
+
+static size_t _cffi_d_bc_resampler_tables_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_tables_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_tables_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_tables_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_tables_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_tables_size _cffi_d_bc_resampler_tables_size
+#endif
+
+static bc_status _cffi_d_bc_resampler_use_isa(bc_resampler * x0, char const * x1)
+{
+  return bc_resampler_use_isa(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  char const * x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_use_isa", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(8), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_use_isa(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_use_isa _cffi_d_bc_resampler_use_isa
 #endif
 
 static char const * _cffi_d_bc_status_string(bc_status x0)
@@ -1994,7 +3088,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(46), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(138), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2009,6 +3103,312 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
+#endif
+
+static bc_status _cffi_d_bc_to_mono(float const * x0, size_t x1, int32_t x2, float * x3)
+{
+  return bc_to_mono(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  int32_t x2;
+  float * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono _cffi_d_bc_to_mono
+#endif
+
+static bc_status _cffi_d_bc_to_mono_int16(int16_t const * x0, size_t x1, int32_t x2, int16_t * x3)
+{
+  return bc_to_mono_int16(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int32_t x2;
+  int16_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono_int16", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(123), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(123), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono_int16(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono_int16 _cffi_d_bc_to_mono_int16
+#endif
+
+static bc_status _cffi_d_bc_trim(float const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim _cffi_d_bc_trim
+#endif
+
+static bc_status _cffi_d_bc_trim_int16(int16_t const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim_int16(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim_int16", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim_int16(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(138));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim_int16 _cffi_d_bc_trim_int16
 #endif
 
 _CFFI_UNUSED_FN
@@ -2055,30 +3455,60 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
 }
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
 
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler(bc_resampler *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[32] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_resampler { char x; bc_resampler y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler_tables(bc_resampler_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->in_rate) | 0);  /* check that 'bc_resampler_tables.in_rate' is an integer */
+  (void)((p->out_rate) | 0);  /* check that 'bc_resampler_tables.out_rate' is an integer */
+  { float const * *tmp = &p->sharp; (void)tmp; }
+  (void)((p->n_sharp) | 0);  /* check that 'bc_resampler_tables.n_sharp' is an integer */
+  { float const * *tmp = &p->phases; (void)tmp; }
+  (void)((p->n_phases) | 0);  /* check that 'bc_resampler_tables.n_phases' is an integer */
+}
+struct _cffi_align__bc_resampler_tables { char x; bc_resampler_tables y; };
+
 static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DCT_NORM", (void *)_cffi_const_BC_BAD_DCT_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DELTA", (void *)_cffi_const_BC_BAD_DELTA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FIT", (void *)_cffi_const_BC_BAD_FIT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMAX", (void *)_cffi_const_BC_BAD_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMIN", (void *)_cffi_const_BC_BAD_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FRAME_LENGTH", (void *)_cffi_const_BC_BAD_FRAME_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FRAMING", (void *)_cffi_const_BC_BAD_FRAMING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_HOP_LENGTH", (void *)_cffi_const_BC_BAD_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_IN_RATE", (void *)_cffi_const_BC_BAD_IN_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LIFTER", (void *)_cffi_const_BC_BAD_LIFTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LOG_OFFSET", (void *)_cffi_const_BC_BAD_LOG_OFFSET, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_NORM", (void *)_cffi_const_BC_BAD_MEL_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SCALE", (void *)_cffi_const_BC_BAD_MEL_SCALE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SLOPES", (void *)_cffi_const_BC_BAD_MEL_SLOPES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_NORMALIZE", (void *)_cffi_const_BC_BAD_NORMALIZE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_N_CHANNELS", (void *)_cffi_const_BC_BAD_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_FFT", (void *)_cffi_const_BC_BAD_N_FFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MELS", (void *)_cffi_const_BC_BAD_N_MELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MFCC", (void *)_cffi_const_BC_BAD_N_MFCC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_OUT_RATE", (void *)_cffi_const_BC_BAD_OUT_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_PREEMPHASIS", (void *)_cffi_const_BC_BAD_PREEMPHASIS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REF", (void *)_cffi_const_BC_BAD_REF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REMOVE_DC", (void *)_cffi_const_BC_BAD_REMOVE_DC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SPECTRUM", (void *)_cffi_const_BC_BAD_SPECTRUM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TABLES", (void *)_cffi_const_BC_BAD_TABLES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TRIM_TOP_DB", (void *)_cffi_const_BC_BAD_TRIM_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_POSITION", (void *)_cffi_const_BC_BAD_WINDOW_POSITION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WIN_LENGTH", (void *)_cffi_const_BC_BAD_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2088,6 +3518,8 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_COMPRESSION_LOG_MAX", (void *)_cffi_const_BC_COMPRESSION_LOG_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_NONE", (void *)_cffi_const_BC_COMPRESSION_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_NONE", (void *)_cffi_const_BC_DCT_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_CENTER", (void *)_cffi_const_BC_FIT_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_END", (void *)_cffi_const_BC_FIT_END, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_REFLECT", (void *)_cffi_const_BC_FRAMING_CENTER_REFLECT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_ZERO", (void *)_cffi_const_BC_FRAMING_CENTER_ZERO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_LEFT", (void *)_cffi_const_BC_FRAMING_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2112,163 +3544,214 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_HANN", (void *)_cffi_const_BC_WINDOW_HANN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 78), (void *)_cffi_d_bc_features_normalize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 89), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 120), (void *)_cffi_d_bc_fit_length_int16 },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_compute_int16 },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 10), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 51), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 143), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 146), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 140), (void *)_cffi_d_bc_frontend_isa_name },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 32), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 140), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 146), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 58), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 150), (void *)_cffi_d_bc_frontend_ram_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 45), (void *)_cffi_d_bc_status_string },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 84), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 133), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 49), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 153), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 140), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 164), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 71), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 156), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 55), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 160), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 160), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 45), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 137), (void *)_cffi_d_bc_status_string },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 105), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 127), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 96), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 111), (void *)_cffi_d_bc_trim_int16 },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 77) },
+              _CFFI_OP(_CFFI_OP_NOOP, 187) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 75) },
+               _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 70) },
+              _CFFI_OP(_CFFI_OP_NOOP, 180) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 71) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 181) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 63) },
+               _CFFI_OP(_CFFI_OP_NOOP, 171) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 69) },
+                _CFFI_OP(_CFFI_OP_NOOP, 179) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 67) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 175) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 68) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 176) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 66) },
+                _CFFI_OP(_CFFI_OP_NOOP, 174) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 61) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 169) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 73) },
+           _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 73) },
+              _CFFI_OP(_CFFI_OP_NOOP, 99) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 62) },
+                _CFFI_OP(_CFFI_OP_NOOP, 170) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 73) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 43) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 82) },
+  { "opaque", offsetof(bc_resampler, opaque),
+              sizeof(((bc_resampler *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 185) },
+  { "in_rate", offsetof(bc_resampler_tables, in_rate),
+               sizeof(((bc_resampler_tables *)0)->in_rate),
+               _CFFI_OP(_CFFI_OP_NOOP, 73) },
+  { "out_rate", offsetof(bc_resampler_tables, out_rate),
+                sizeof(((bc_resampler_tables *)0)->out_rate),
+                _CFFI_OP(_CFFI_OP_NOOP, 73) },
+  { "sharp", offsetof(bc_resampler_tables, sharp),
+             sizeof(((bc_resampler_tables *)0)->sharp),
+             _CFFI_OP(_CFFI_OP_NOOP, 18) },
+  { "n_sharp", offsetof(bc_resampler_tables, n_sharp),
+               sizeof(((bc_resampler_tables *)0)->n_sharp),
+               _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "phases", offsetof(bc_resampler_tables, phases),
+              sizeof(((bc_resampler_tables *)0)->phases),
+              _CFFI_OP(_CFFI_OP_NOOP, 18) },
+  { "n_phases", offsetof(bc_resampler_tables, n_phases),
+                sizeof(((bc_resampler_tables *)0)->n_phases),
+                _CFFI_OP(_CFFI_OP_NOOP, 4) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 64, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 172, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 65, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 173, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 27 },
+  { "bc_resampler", 177, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 28, 1 },
+  { "bc_resampler_tables", 178, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 29, 6 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "bc_compression", 61, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 169, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX" },
-  { "bc_dct_norm", 62, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 170, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE" },
-  { "bc_framing", 63, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_fit", 94, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+    "BC_FIT_END,BC_FIT_CENTER" },
+  { "bc_framing", 171, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT" },
-  { "bc_mel_norm", 66, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 174, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 67, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 175, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 68, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 176, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL" },
-  { "bc_normalize", 43, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 82, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN" },
-  { "bc_spectrum", 69, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 179, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 46, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 138, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_SAMPLE_NOT_FINITE,BC_NEEDS_WHOLE_CLIP,"
     "BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,"
     "BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,"
     "BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,"
     "BC_BAD_LOG_OFFSET,BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,"
-    "BC_BAD_NORMALIZE" },
-  { "bc_window", 70, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+    "BC_BAD_NORMALIZE,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_TABLES,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,BC_BAD_FRAME_LENGTH,"
+    "BC_BAD_FIT" },
+  { "bc_window", 180, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN" },
-  { "bc_window_position", 71, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 181, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 61 },
-  { "bc_dct_norm", 62 },
-  { "bc_framing", 63 },
-  { "bc_frontend", 64 },
-  { "bc_frontend_config", 65 },
-  { "bc_mel_norm", 66 },
-  { "bc_mel_scale", 67 },
-  { "bc_mel_slopes", 68 },
-  { "bc_normalize", 43 },
-  { "bc_spectrum", 69 },
-  { "bc_status", 46 },
-  { "bc_window", 70 },
-  { "bc_window_position", 71 },
+  { "bc_compression", 169 },
+  { "bc_dct_norm", 170 },
+  { "bc_fit", 94 },
+  { "bc_framing", 171 },
+  { "bc_frontend", 172 },
+  { "bc_frontend_config", 173 },
+  { "bc_mel_norm", 174 },
+  { "bc_mel_scale", 175 },
+  { "bc_mel_slopes", 176 },
+  { "bc_normalize", 82 },
+  { "bc_resampler", 177 },
+  { "bc_resampler_tables", 178 },
+  { "bc_spectrum", 179 },
+  { "bc_status", 138 },
+  { "bc_window", 180 },
+  { "bc_window_position", 181 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -2278,12 +3761,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  73,  /* num_globals */
-  2,  /* num_struct_unions */
-  11,  /* num_enums */
-  13,  /* num_typenames */
+  102,  /* num_globals */
+  4,  /* num_struct_unions */
+  12,  /* num_enums */
+  16,  /* num_typenames */
   NULL,  /* no includes */
-  80,  /* num_types */
+  190,  /* num_types */
   0,  /* flags */
 };
 

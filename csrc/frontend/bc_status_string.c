@@ -5,8 +5,8 @@ const char *bc_status_string(bc_status status) {
     switch (status) {
     case BC_OK: return "ok";
     case BC_NULL_POINTER: return "a pointer is NULL";
-    case BC_RAM_TOO_SMALL: return "the RAM given is smaller than bc_frontend_ram_size says";
-    case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames than there are";
+    case BC_RAM_TOO_SMALL: return "the RAM given is smaller than the function ending in _size says";
+    case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames or samples than there are";
     case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center-reflect needs more than n_fft/2 samples";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
     case BC_NEEDS_WHOLE_CLIP: return "ref=max, top_db and normalize depend on the whole clip and cannot be computed frame by frame: set them to a number, none and none for a stream";
@@ -38,6 +38,13 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_LIFTER: return "lifter must be 0";
     case BC_BAD_DELTA: return "delta must be 0";
     case BC_BAD_NORMALIZE: return "normalize must be none or window_mean";
+    case BC_BAD_IN_RATE: return "in_rate must be 1000 to 384000 Hz";
+    case BC_BAD_OUT_RATE: return "out_rate must be 1000 to 384000 Hz";
+    case BC_BAD_TABLES: return "the tables' element counts are not those of these rates: make them with bc_resampler_make_tables of this version";
+    case BC_BAD_N_CHANNELS: return "n_channels must be 1 to 64";
+    case BC_BAD_TRIM_TOP_DB: return "top_db must be above 0 and at most 1000";
+    case BC_BAD_FRAME_LENGTH: return "frame_length must be 2 to 65535";
+    case BC_BAD_FIT: return "fit must be end or center";
     }
     return "unknown status";
 }

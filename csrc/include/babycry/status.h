@@ -42,7 +42,14 @@ typedef enum bc_status {
     BC_BAD_DCT_NORM,
     BC_BAD_LIFTER,
     BC_BAD_DELTA,
-    BC_BAD_NORMALIZE
+    BC_BAD_NORMALIZE,
+    BC_BAD_IN_RATE,
+    BC_BAD_OUT_RATE,
+    BC_BAD_TABLES,
+    BC_BAD_N_CHANNELS,
+    BC_BAD_TRIM_TOP_DB,
+    BC_BAD_FRAME_LENGTH,
+    BC_BAD_FIT
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */
