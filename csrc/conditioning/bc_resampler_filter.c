@@ -35,7 +35,7 @@ BC_INLINE void flush_tiny(float *x, size_t n) {
     }
 }
 
-/* n vectors of outputs; even and odd point to the middle of the first output's samples. */
+/* n vectors of outputs, each output on its own; even and odd point to the middle of the first output's samples. */
 BC_INLINE void halve_vectors(const float *sharp, const float *even, const float *odd, float *out, const size_t n) {
     vector sum[BC_UNROLL];
     for (size_t v = 0; v < n; v++) {
@@ -72,6 +72,11 @@ static void halve(const float *sharp, const float *even, const float *odd, float
     }
     for (; m + BC_LANES <= count; m += BC_LANES) {
         halve_vectors(sharp, even + m, odd + m, out + m, 1);
+    }
+    if (m < count && count >= BC_LANES) { /* the last vector again covers what is left */
+        m = count - BC_LANES;
+        halve_vectors(sharp, even + m, odd + m, out + m, 1);
+        return;
     }
     for (; m < count; m++) {
         halve_one(sharp, even + m, odd + m, out + m);
@@ -120,30 +125,64 @@ static void twice(const float *sharp, const float *in, float *out, size_t count)
     for (; m + 2 * BC_LANES <= count; m += 2 * BC_LANES) {
         twice_vectors(sharp, in + m, out + 2 * m, 2);
     }
+    if (m < count && count >= 2 * BC_LANES) {
+        m = count - 2 * BC_LANES;
+        twice_vectors(sharp, in + m, out + 2 * m, 2);
+        m = count;
+    }
     for (; m < count; m++) {
         twice_one(sharp, in + m, out + 2 * m);
     }
     flush_tiny(out, 2 * count);
 }
 
+/* Where the rational stage is. */
+typedef struct place {
+    const float *phases, *in;
+    uint32_t n_taps, up, whole, rest, at, phase;
+} place;
+
+BC_INLINE void step(place *here) {
+    here->at += here->whole;
+    here->phase += here->rest;
+    if (here->phase >= here->up) {
+        here->phase -= here->up;
+        here->at++;
+    }
+}
+
 #if BC_LANES == 1
 
 /* Sums i, i + 4, i + 8, ... for i = 0 to 3; step is -1 where the samples are read backwards. */
-BC_INLINE float dot(const float *taps, uint32_t n_taps, const float *in, ptrdiff_t step) {
+BC_INLINE float dot(const float *taps, uint32_t n_taps, const float *in, ptrdiff_t stride) {
     float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
     for (uint32_t i = 0; i < n_taps; i += 4) {
         a += taps[i] * in[0];
-        b += taps[i + 1] * in[step];
-        c += taps[i + 2] * in[2 * step];
-        d += taps[i + 3] * in[3 * step];
-        in += 4 * step;
+        b += taps[i + 1] * in[stride];
+        c += taps[i + 2] * in[2 * stride];
+        d += taps[i + 3] * in[3 * stride];
+        in += 4 * stride;
     }
     return (a + c) + (b + d);
 }
 
-BC_INLINE float forwards(const float *taps, uint32_t n_taps, const float *in) { return dot(taps, n_taps, in, 1); }
-BC_INLINE float backwards(const float *taps, uint32_t n_taps, const float *in) {
-    return dot(taps, n_taps, in + n_taps - 1, -1);
+BC_INLINE float next_output(place *here) {
+    const float *in = here->in + here->at;
+    uint32_t n_taps = here->n_taps, phase = here->phase;
+    float sum;
+    if (phase <= here->up / 2u) {
+        sum = dot(here->phases + (size_t)phase * n_taps, n_taps, in, 1);
+    } else {
+        sum = dot(here->phases + (size_t)(here->up - phase) * n_taps, n_taps, in + n_taps - 1, -1);
+    }
+    step(here);
+    return sum;
+}
+
+BC_INLINE void next_outputs(place *here, float *out, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        out[i] = next_output(here);
+    }
 }
 
 #else
@@ -151,60 +190,65 @@ BC_INLINE float backwards(const float *taps, uint32_t n_taps, const float *in) {
 typedef float quad __attribute__((vector_size(16)));
 typedef int32_t quad_index __attribute__((vector_size(16)));
 
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (quad_index){__VA_ARGS__})
+#endif
+
 BC_INLINE quad load_quad(const float *p) {
     quad x;
     __builtin_memcpy(&x, p, sizeof x);
     return x;
 }
 
-BC_INLINE float total(quad x) { return (x[0] + x[2]) + (x[1] + x[3]); }
-
-BC_INLINE quad turned(quad x) {
-#if defined(__clang__) || __GNUC__ >= 12
-    return __builtin_shufflevector(x, x, 3, 2, 1, 0);
-#else
-    return __builtin_shuffle(x, (quad_index){3, 2, 1, 0});
-#endif
+/* The four partial sums of one output. */
+BC_INLINE quad next_sums(place *here) {
+    const float *in = here->in + here->at;
+    uint32_t n_taps = here->n_taps, phase = here->phase;
+    quad sum = {0};
+    if (phase <= here->up / 2u) {
+        const float *taps = here->phases + (size_t)phase * n_taps;
+        for (uint32_t i = 0; i < n_taps; i += 4) {
+            sum += load_quad(taps + i) * load_quad(in + i);
+        }
+    } else {
+        const float *taps = here->phases + (size_t)(here->up - phase) * n_taps;
+        in += n_taps - 4u;
+        for (uint32_t i = 0; i < n_taps; i += 4, in -= 4) {
+            quad x = load_quad(in);
+            sum += load_quad(taps + i) * SHUFFLE(x, x, 3, 2, 1, 0);
+        }
+    }
+    step(here);
+    return sum;
 }
 
-BC_INLINE float forwards(const float *taps, uint32_t n_taps, const float *in) {
-    quad sum = {0};
-    for (uint32_t i = 0; i < n_taps; i += 4) {
-        sum += load_quad(taps + i) * load_quad(in + i);
+/* Four outputs at a time share the additions across their partial sums. */
+BC_INLINE void next_outputs(place *here, float *out, size_t count) {
+    for (; count >= 4; count -= 4, out += 4) {
+        quad p = next_sums(here), q = next_sums(here), r = next_sums(here), s = next_sums(here);
+        quad pq = SHUFFLE(p, q, 0, 1, 4, 5) + SHUFFLE(p, q, 2, 3, 6, 7); /* a + c, b + d of p and q */
+        quad rs = SHUFFLE(r, s, 0, 1, 4, 5) + SHUFFLE(r, s, 2, 3, 6, 7);
+        quad sum = SHUFFLE(pq, rs, 0, 2, 4, 6) + SHUFFLE(pq, rs, 1, 3, 5, 7);
+        __builtin_memcpy(out, &sum, sizeof sum);
     }
-    return total(sum);
-}
-
-BC_INLINE float backwards(const float *taps, uint32_t n_taps, const float *in) {
-    quad sum = {0};
-    for (uint32_t i = 0; i < n_taps; i += 4) {
-        sum += load_quad(taps + i) * turned(load_quad(in + n_taps - 4u - i));
+    for (; count > 0; count--, out++) {
+        quad x = next_sums(here);
+        *out = (x[0] + x[2]) + (x[1] + x[3]);
     }
-    return total(sum);
 }
 
 #endif
 
 static void rational(const float *phases, const bc_ratio *ratio, const float *in, uint32_t *at,
                      uint32_t *phase, float *out, size_t count) {
-    const uint32_t n_taps = ratio->n_taps, up = ratio->up;
-    const uint32_t whole = ratio->down / up, rest = ratio->down % up;
-    uint32_t here = *at, p = *phase;
-    for (size_t i = 0; i < count; i++) {
-        if (p <= up / 2u) {
-            out[i] = forwards(phases + (size_t)p * n_taps, n_taps, in + here);
-        } else {
-            out[i] = backwards(phases + (size_t)(up - p) * n_taps, n_taps, in + here);
-        }
-        here += whole;
-        p += rest;
-        if (p >= up) {
-            p -= up;
-            here++;
-        }
-    }
-    *at = here;
-    *phase = p;
+    place here = {.phases = phases, .in = in, .n_taps = ratio->n_taps, .up = ratio->up,
+                  .whole = ratio->down / ratio->up, .rest = ratio->down % ratio->up,
+                  .at = *at, .phase = *phase};
+    next_outputs(&here, out, count);
+    *at = here.at;
+    *phase = here.phase;
     flush_tiny(out, count);
 }
 

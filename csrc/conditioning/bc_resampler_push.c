@@ -32,14 +32,11 @@ static uint64_t whole_length(uint64_t in_rate, uint64_t out_rate, uint64_t n) {
     return seconds * out_rate + ((n - seconds * in_rate) * out_rate + in_rate - 1u) / in_rate;
 }
 
-/* How many samples fit. What is still needed moves to the front, but not at every sample. */
+/* Moves what is still needed to the front; how many samples then fit. */
 static size_t make_room(bc_line *line) {
-    if (line->at < BC_BLOCK && line->at < line->filled && line->filled < line->size) {
-        return line->size - line->filled;
-    }
     uint32_t kept = line->filled > line->at ? line->filled - line->at : 0;
-    for (uint32_t i = 0; i < kept && line->at != 0; i++) {
-        line->data[i] = line->data[line->at + i];
+    if (kept != 0 && line->at != 0) {
+        __builtin_memmove(line->data, line->data + line->at, kept * sizeof *line->data);
     }
     line->at -= line->filled - kept;
     line->filled = kept;
@@ -85,16 +82,22 @@ static size_t split_pairs(bc_stream *stream) {
     return count;
 }
 
-static size_t run_halving(bc_stream *stream, float *out, size_t limit) {
+/* The sharp stage waits for a block of outputs, except at the end of what was pushed. */
+static size_t sharp_ready(const bc_line *line, int last) {
+    size_t count = windows(line, 2u * BC_SHARP);
+    return count >= BC_BLOCK || last ? count : 0;
+}
+
+static size_t run_halving(bc_stream *stream, int last, float *out, size_t limit) {
     bc_line *even = &stream->even, *odd = &stream->odd;
-    size_t count = smaller(windows(even, 2u * BC_SHARP), limit);
+    size_t count = smaller(sharp_ready(even, last), limit);
     stream->kernels->halve(stream->tables.sharp, even->data + even->at, odd->data + odd->at, out, count);
     even->at += (uint32_t)count;
     odd->at += (uint32_t)count;
     return count;
 }
 
-static size_t run_down(bc_stream *stream, float *out, size_t limit) {
+static size_t run_down(bc_stream *stream, int last, float *out, size_t limit) {
     bc_line *pairs = &stream->pairs;
     size_t done = 0, moved, count;
     do {
@@ -103,29 +106,29 @@ static size_t run_down(bc_stream *stream, float *out, size_t limit) {
             pairs->filled += (uint32_t)run_rational(stream, pairs->data + pairs->filled, room);
         }
         moved = split_pairs(stream);
-        count = run_halving(stream, out + done, limit - done);
+        count = run_halving(stream, last && moved == 0, out + done, limit - done);
         done += count;
     } while (moved + count != 0);
     return done;
 }
 
-static size_t run_doubling(bc_stream *stream, float *out, size_t limit) {
+static size_t run_doubling(bc_stream *stream, int last, float *out, size_t limit) {
     bc_line *in = &stream->even;
-    size_t count = smaller(windows(in, 2u * BC_SHARP), limit / 2u);
+    size_t count = smaller(sharp_ready(in, last), limit / 2u);
     stream->kernels->twice(stream->tables.sharp, in->data + in->at, out, count);
     in->at += (uint32_t)count;
     return 2u * count;
 }
 
-static size_t run_up(bc_stream *stream, float *out, size_t limit) {
+static size_t run_up(bc_stream *stream, int last, float *out, size_t limit) {
     if (stream->ratio.n_taps == 0) {
-        return run_doubling(stream, out, limit);
+        return run_doubling(stream, last, out, limit);
     }
     bc_line *wide = &stream->wide;
     size_t done = 0, moved, count;
     do {
         size_t room = make_room(wide);
-        moved = run_doubling(stream, wide->data + wide->filled, room);
+        moved = run_doubling(stream, last, wide->data + wide->filled, room);
         wide->filled += (uint32_t)moved;
         count = run_rational(stream, out + done, limit - done);
         done += count;
@@ -133,14 +136,11 @@ static size_t run_up(bc_stream *stream, float *out, size_t limit) {
     return done;
 }
 
-static float sample(const int16_t *s16, const float *f32, size_t i) {
-    float x = s16 != NULL ? (float)s16[i] * BC_INT16_SCALE : f32 != NULL ? f32[i] : 0.0f;
-    return x < BC_TINY && x > -BC_TINY ? 0.0f : x;
-}
+static float not_tiny(float x) { return x < BC_TINY && x > -BC_TINY ? 0.0f : x; }
 
 static void take(float *to, const int16_t *s16, const float *f32, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        to[i] = sample(s16, f32, i);
+        to[i] = s16 != NULL ? (float)s16[i] * BC_INT16_SCALE : f32 != NULL ? not_tiny(f32[i]) : 0.0f;
     }
 }
 
@@ -160,7 +160,8 @@ static size_t pass(bc_stream *stream, const int16_t *s16, const float *f32, size
         s16 = s16 != NULL ? s16 + count : NULL;
         f32 = f32 != NULL ? f32 + count : NULL;
         n -= count;
-        done += down ? run_down(stream, out + done, limit - done) : run_up(stream, out + done, limit - done);
+        int last = n == 0;
+        done += down ? run_down(stream, last, out + done, limit - done) : run_up(stream, last, out + done, limit - done);
     }
     return done;
 }
