@@ -1,8 +1,8 @@
 """What is done to a recording before its features, in C: the same bits on every target.
 
-Sample rate conversion, down-mix, silence trim, peak normalisation, pad and trim to a length. Audio is
-int16 or float with full scale 1.0; a buffer that is int16 or float32 already is not copied, and the
-GIL is released while C computes.
+Sample rate conversion, down-mix, silence trim, peak normalisation, pad and trim to a length. Audio
+is int16 or float with full scale 1.0; a buffer that is int16 or float32 already is not copied, and
+the GIL is released while C computes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FITS: dict[str, int] = {"end": lib.BC_FIT_END, "center": lib.BC_FIT_CENTER}
 class Resampler:
     """A stream from one rate to another; linear phase without delay.
 
-    The outputs of all pushes and the flush, one after the other, equal :func:`resample` of the whole
-    bit for bit. For one thread at a time.
+    The outputs of all pushes and the flush, one after the other, equal :func:`resample` of the
+    whole bit for bit. For one thread at a time.
     """
 
     def __init__(self, in_rate: int, out_rate: int, isa: str | None = None) -> None:
@@ -73,7 +73,8 @@ class Resampler:
             lower rate and a few.
 
         Raises:
-            BabycryError: more than one channel, a sample that is NaN or infinite; nothing was taken.
+            BabycryError: more than one channel, or a sample that is NaN or infinite: nothing was
+                taken.
         """
         samples = _samples(chunk)
         out = np.empty(lib.bc_resampler_push_count(self._handle, len(samples)), np.float32)
@@ -135,7 +136,7 @@ def to_mono(audio: Audio) -> npt.NDArray[Any]:
     """The mean of the channels, as ``librosa.to_mono``.
 
     Args:
-        audio: shape ``(n_samples, n_channels)``, 1 to 64 channels; ``(n_samples,)`` is mono already.
+        audio: shape ``(n_samples, n_channels)``, 1 to 64 channels; ``(n_samples,)`` is mono.
 
     Returns:
         Shape ``(n_samples,)``: float32, summed in the channels' order; or int16, rounded to

@@ -252,4 +252,6 @@ static void rational(const float *phases, const bc_ratio *ratio, const float *in
     flush_tiny(out, count);
 }
 
-const bc_resampler_kernels BC_NAME(BC_ISA) = {BC_ISA_TEXT(BC_ISA), halve, twice, rational};
+bc_resampler_kernels BC_NAME(BC_ISA)(void) {
+    return (bc_resampler_kernels){BC_ISA_TEXT(BC_ISA), halve, twice, rational};
+}

@@ -36,11 +36,21 @@ typedef struct bc_line {
     uint32_t size, filled, at;
 } bc_line;
 
-struct bc_resampler_kernels;
+/* The inner loops for one instruction set. Each gives count outputs. */
+typedef struct bc_resampler_kernels {
+    const char *name;
+    /* out[m] from 2 * BC_SHARP even and odd samples from number m on */
+    void (*halve)(const float *sharp, const float *even, const float *odd, float *out, size_t count);
+    /* out[2m], out[2m + 1] from 2 * BC_SHARP samples from number m on */
+    void (*twice)(const float *sharp, const float *in, float *out, size_t count);
+    /* moves *at and *phase on */
+    void (*rational)(const float *phases, const bc_ratio *ratio, const float *in, uint32_t *at,
+                     uint32_t *phase, float *out, size_t count);
+} bc_resampler_kernels;
 
 typedef struct bc_stream {
     bc_resampler_tables tables;
-    const struct bc_resampler_kernels *kernels;
+    bc_resampler_kernels kernels;
     bc_direction direction;
     bc_ratio ratio; /* of the rational stage; 1/1 if it is left out */
     uint32_t phase; /* of its next output, below ratio.up */
@@ -63,25 +73,14 @@ bc_direction bc_direction_of(int32_t in_rate, int32_t out_rate);
 bc_ratio bc_rational_stage(int32_t in_rate, int32_t out_rate);
 size_t bc_phases_count(const bc_ratio *ratio);
 
-/* bc_resampler_filter.c, compiled once per instruction set. Each gives count outputs. */
-typedef struct bc_resampler_kernels {
-    const char *name;
-    /* out[m] from 2 * BC_SHARP even and odd samples from number m on */
-    void (*halve)(const float *sharp, const float *even, const float *odd, float *out, size_t count);
-    /* out[2m], out[2m + 1] from 2 * BC_SHARP samples from number m on */
-    void (*twice)(const float *sharp, const float *in, float *out, size_t count);
-    /* moves *at and *phase on */
-    void (*rational)(const float *phases, const bc_ratio *ratio, const float *in, uint32_t *at,
-                     uint32_t *phase, float *out, size_t count);
-} bc_resampler_kernels;
-
-extern const bc_resampler_kernels bc_resampler_scalar, bc_resampler_sse2, bc_resampler_avx2,
-    bc_resampler_avx512, bc_resampler_neon;
+/* bc_resampler_filter.c, compiled once per instruction set */
+bc_resampler_kernels bc_resampler_scalar(void), bc_resampler_sse2(void), bc_resampler_avx2(void),
+    bc_resampler_avx512(void), bc_resampler_neon(void);
 
 /* bc_resampler_init.c */
 void bc_stream_restart(bc_stream *stream);
 
 /* bc_resampler_isa.c */
-const bc_resampler_kernels *bc_resampler_isa_at(size_t index);
+bc_resampler_kernels bc_resampler_isa_at(size_t index); /* its name is NULL past the last */
 
 #endif

@@ -60,7 +60,7 @@ static size_t rational_ready(const bc_stream *stream) {
 
 static size_t run_rational(bc_stream *stream, float *out, size_t limit) {
     size_t count = smaller(rational_ready(stream), limit);
-    stream->kernels->rational(stream->tables.phases, &stream->ratio, stream->wide.data, &stream->wide.at,
+    stream->kernels.rational(stream->tables.phases, &stream->ratio, stream->wide.data, &stream->wide.at,
                               &stream->phase, out, count);
     return count;
 }
@@ -91,7 +91,7 @@ static size_t sharp_ready(const bc_line *line, int last) {
 static size_t run_halving(bc_stream *stream, int last, float *out, size_t limit) {
     bc_line *even = &stream->even, *odd = &stream->odd;
     size_t count = smaller(sharp_ready(even, last), limit);
-    stream->kernels->halve(stream->tables.sharp, even->data + even->at, odd->data + odd->at, out, count);
+    stream->kernels.halve(stream->tables.sharp, even->data + even->at, odd->data + odd->at, out, count);
     even->at += (uint32_t)count;
     odd->at += (uint32_t)count;
     return count;
@@ -115,7 +115,7 @@ static size_t run_down(bc_stream *stream, int last, float *out, size_t limit) {
 static size_t run_doubling(bc_stream *stream, int last, float *out, size_t limit) {
     bc_line *in = &stream->even;
     size_t count = smaller(sharp_ready(in, last), limit / 2u);
-    stream->kernels->twice(stream->tables.sharp, in->data + in->at, out, count);
+    stream->kernels.twice(stream->tables.sharp, in->data + in->at, out, count);
     in->at += (uint32_t)count;
     return 2u * count;
 }

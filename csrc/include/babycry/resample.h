@@ -2,9 +2,10 @@
  *
  * Sample rate conversion by any rational ratio, the same bits on every target and for any way of
  * cutting the stream into pieces. Linear phase without delay: output 0 lies at the time of input 0,
- * and n inputs give ceil(n * out_rate / in_rate) outputs. Pass-band to 0.91 of the lower Nyquist
- * frequency, stop-band from there on below -100 dB. The caller owns all memory: the tables, which
- * are never written to again (flash will do, and streams share them), and the RAM of each stream.
+ * and n inputs give ceil(n * out_rate / in_rate) outputs. The pass-band reaches to 0.91 of the lower
+ * Nyquist frequency; what lies above that frequency comes out below -100 dB. The caller owns all
+ * memory: the tables, which are never written to again (flash will do, and streams share them), and
+ * the RAM of each stream.
  */
 #ifndef BABYCRY_RESAMPLE_H
 #define BABYCRY_RESAMPLE_H
