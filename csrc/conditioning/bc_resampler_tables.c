@@ -74,7 +74,7 @@ size_t bc_resampler_tables_size(int32_t in_rate, int32_t out_rate) {
 static double bessel(double position) {
     double quarter = 0.25 * BC_KAISER_BETA * BC_KAISER_BETA * (1.0 - position * position);
     double term = 1.0, sum = 1.0;
-    for (int k = 1; k <= 40; k++) {
+    for (int k = 1; term > 1e-17 * sum; k++) { /* below that the sum stays as it is */
         term *= quarter / (double)(k * k);
         sum += term;
     }
@@ -82,14 +82,15 @@ static double bessel(double position) {
 }
 
 /* 2 fc sinc(2 fc t) under the window, where fc t = numerator / denominator, and cutoff is 2 fc;
- * position is t over half the window's length. */
-static double tap(uint64_t numerator, uint32_t denominator, double cutoff, double position) {
+ * position is t over half the window's length, bessel_0 the value in its middle. */
+static double tap(uint64_t numerator, uint32_t denominator, double cutoff, double position,
+                  double bessel_0) {
     if (numerator == 0) {
         return cutoff;
     }
     double turns = (double)numerator / (double)denominator;
     double sinc = bc_sin_turn((uint32_t)(numerator % denominator), denominator) / (2.0 * BC_PI * turns);
-    return position < 1.0 ? cutoff * sinc * bessel(position) / bessel(0.0) : 0.0;
+    return position < 1.0 ? cutoff * sinc * bessel(position) / bessel_0 : 0.0;
 }
 
 static float coefficient(double value) {
@@ -100,9 +101,10 @@ static float coefficient(double value) {
 /* Tap 0 is halved, since the sharp stage adds the two samples beside each other at every tap. */
 static void sharp_table(float *sharp) {
     double cutoff = 2.0 * BC_SHARP_CUTOFF_NUMERATOR / (double)BC_SHARP_CUTOFF_DENOMINATOR;
+    double bessel_0 = bessel(0.0);
     for (uint32_t k = 0; k < 2u * BC_SHARP; k++) {
         double value = tap((uint64_t)BC_SHARP_CUTOFF_NUMERATOR * k, BC_SHARP_CUTOFF_DENOMINATOR, cutoff,
-                           (double)k / (2.0 * BC_SHARP));
+                           (double)k / (2.0 * BC_SHARP), bessel_0);
         sharp[k] = coefficient(k == 0 ? 0.5 * value : value);
     }
 }
@@ -111,13 +113,13 @@ static void sharp_table(float *sharp) {
 static void phase_tables(const bc_ratio *ratio, int downwards, float *phases) {
     uint32_t up = ratio->up, half = ratio->n_taps / 2u;
     uint32_t denominator = 2u * (downwards ? ratio->down : up);
-    double cutoff = downwards ? (double)up / (double)ratio->down : 1.0;
+    double cutoff = downwards ? (double)up / (double)ratio->down : 1.0, bessel_0 = bessel(0.0);
     for (uint32_t phase = 0; phase <= up / 2u; phase++) {
         for (uint32_t i = 0; i < ratio->n_taps; i++) {
             int64_t offset = (int64_t)phase - ((int64_t)i + 1 - (int64_t)half) * (int64_t)up;
             uint64_t distance = (uint64_t)(offset < 0 ? -offset : offset);
             double position = (double)distance / ((double)half * (double)up);
-            *phases++ = coefficient(tap(distance, denominator, cutoff, position));
+            *phases++ = coefficient(tap(distance, denominator, cutoff, position, bessel_0));
         }
     }
 }
