@@ -580,91 +580,152 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 #include <babycry/status.h>
 #include <babycry/frontend.h>
+#include <babycry/tflm.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 79), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 114), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 115), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 139), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, char const *)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend *, char const *)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 72), // char const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 125), // char const *
 /*  9 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 11 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float *
+/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // float *
 /* 13 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float const *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // float const *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 21 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 22 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 23 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 25 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 74), // int16_t const *
+/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 128), // int16_t const *
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 29 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 30 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 31 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config *, char const *)
-/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config *
+/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend_config *, char const *)
+/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 115), // bc_frontend_config *
 /* 34 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
 /* 35 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config const *)
+/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_frontend_config const *)
 /* 37 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 42 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 43 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
-/* 44 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
-/* 46 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
+/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm *)
+/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 120), // bc_tflm *
+/* 41 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 42 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 43 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 44 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_tflm_tables const *
+/* 45 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 46 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 47 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
-/* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 51 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 52 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend const *
-/* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 52),
-/* 56 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 57 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 58 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 61 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
-/* 62 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
-/* 63 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
-/* 64 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 65 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 66 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
-/* 67 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
-/* 68 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
-/* 69 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
-/* 70 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
-/* 71 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
-/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 74 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 75 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 77 */ _CFFI_OP(_CFFI_OP_ARRAY, 76), // uint64_t[40]
-/* 78 */ (_cffi_opcode_t)(40),
-/* 79 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 49 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 50 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 52 */ _CFFI_OP(_CFFI_OP_POINTER, 130), // uint16_t *
+/* 53 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 54 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm_config *, int32_t)
+/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 121), // bc_tflm_config *
+/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 59 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm_config const *)
+/* 61 */ _CFFI_OP(_CFFI_OP_POINTER, 121), // bc_tflm_config const *
+/* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 64 */ _CFFI_OP(_CFFI_OP_NOOP, 61),
+/* 65 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_tflm_tables *
+/* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 68 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 76), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 70 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 71 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 73 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
+/* 74 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
+/* 76 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
+/* 77 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 79 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 80 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 81 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 82 */ _CFFI_OP(_CFFI_OP_POINTER, 114), // bc_frontend const *
+/* 83 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 85 */ _CFFI_OP(_CFFI_OP_NOOP, 82),
+/* 86 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 87 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 88 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 89 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 91 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 92 */ _CFFI_OP(_CFFI_OP_POINTER, 120), // bc_tflm const *
+/* 93 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 94 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 61),
+/* 97 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 98 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 99 */ _CFFI_OP(_CFFI_OP_NOOP, 44),
+/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 139), // void()(uint16_t const *, size_t, float *)
+/* 102 */ _CFFI_OP(_CFFI_OP_POINTER, 130), // uint16_t const *
+/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 104 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 105 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION, 139), // void()(uint16_t const *, size_t, int8_t *)
+/* 107 */ _CFFI_OP(_CFFI_OP_NOOP, 102),
+/* 108 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 129), // int8_t *
+/* 110 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 111 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
+/* 112 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
+/* 113 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
+/* 114 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 115 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 116 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
+/* 117 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
+/* 118 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
+/* 119 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
+/* 120 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_tflm
+/* 121 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_tflm_config
+/* 122 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm_tables
+/* 123 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
+/* 124 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
+/* 125 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 126 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 127 */ _CFFI_OP(_CFFI_OP_POINTER, 128), // int16_t *
+/* 128 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 129 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 130 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 131 */ _CFFI_OP(_CFFI_OP_POINTER, 133), // uint32_t *
+/* 132 */ _CFFI_OP(_CFFI_OP_POINTER, 133), // uint32_t const *
+/* 133 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 134 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 135 */ _CFFI_OP(_CFFI_OP_ARRAY, 134), // uint64_t[40]
+/* 136 */ (_cffi_opcode_t)(40),
+/* 137 */ _CFFI_OP(_CFFI_OP_POINTER, 138), // union bc_tflm_bin *
+/* 138 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // union bc_tflm_bin
+/* 139 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_COMPRESSION_NONE(unsigned long long *o)
@@ -1038,6 +1099,41 @@ static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_TFLM_WIN_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_WIN_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_WIN_LENGTH) | 0);  /* check that BC_BAD_TFLM_WIN_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_HOP_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_HOP_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_HOP_LENGTH) | 0);  /* check that BC_BAD_TFLM_HOP_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_N_CHANNELS) | 0);  /* check that BC_BAD_TFLM_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMIN(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMIN) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMIN) | 0);  /* check that BC_BAD_TFLM_FMIN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMAX(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMAX) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMAX) | 0);  /* check that BC_BAD_TFLM_FMAX is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_WINDOW_HANN(unsigned long long *o)
 {
   int n = (BC_WINDOW_HANN) <= 0;
@@ -1100,7 +1196,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(43), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(73), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1110,7 +1206,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1148,7 +1244,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1235,7 +1331,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1322,7 +1418,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1392,7 +1488,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1415,10 +1511,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(82), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(82), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1459,10 +1555,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(82), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(82), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1548,7 +1644,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1631,7 +1727,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1748,7 +1844,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1777,10 +1873,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(82), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(82), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1883,7 +1979,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1974,7 +2070,7 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1994,7 +2090,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(46), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(76), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2009,6 +2105,595 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
+#endif
+
+static bc_status _cffi_d_bc_tflm_check(bc_tflm_config const * x0)
+{
+  return bc_tflm_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(61), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(61), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_check _cffi_d_bc_tflm_check
+#endif
+
+static bc_status _cffi_d_bc_tflm_default(bc_tflm_config * x0, int32_t x1)
+{
+  return bc_tflm_default(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
+{
+  bc_tflm_config * x0;
+  int32_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_default", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(57), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(57), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_default(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_default _cffi_d_bc_tflm_default
+#endif
+
+static bc_status _cffi_d_bc_tflm_init(bc_tflm * x0, bc_tflm_tables const * x1, void * x2, size_t x3)
+{
+  return bc_tflm_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  bc_tflm_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(44), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(44), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_init _cffi_d_bc_tflm_init
+#endif
+
+static bc_status _cffi_d_bc_tflm_make_tables(bc_tflm_config const * x0, bc_tflm_tables * x1, void * x2, size_t x3)
+{
+  return bc_tflm_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
+{
+  bc_tflm_config const * x0;
+  bc_tflm_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(61), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(61), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(65), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(65), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_make_tables _cffi_d_bc_tflm_make_tables
+#endif
+
+static bc_status _cffi_d_bc_tflm_push(bc_tflm * x0, int16_t const * x1, size_t x2, uint16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_tflm_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  int16_t const * x1;
+  size_t x2;
+  uint16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(52), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(52), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push _cffi_d_bc_tflm_push
+#endif
+
+static size_t _cffi_d_bc_tflm_push_count(bc_tflm const * x0, size_t x1)
+{
+  return bc_tflm_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
+{
+  bc_tflm const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push_count _cffi_d_bc_tflm_push_count
+#endif
+
+static size_t _cffi_d_bc_tflm_ram_size(bc_tflm_tables const * x0)
+{
+  return bc_tflm_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(44), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(44), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_ram_size _cffi_d_bc_tflm_ram_size
+#endif
+
+static bc_status _cffi_d_bc_tflm_reset(bc_tflm * x0)
+{
+  return bc_tflm_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
+{
+  bc_tflm * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(76));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_reset _cffi_d_bc_tflm_reset
+#endif
+
+static size_t _cffi_d_bc_tflm_tables_size(bc_tflm_config const * x0)
+{
+  return bc_tflm_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(61), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(61), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_tables_size _cffi_d_bc_tflm_tables_size
+#endif
+
+static void _cffi_d_bc_tflm_to_float(uint16_t const * x0, size_t x1, float * x2)
+{
+  bc_tflm_to_float(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_float", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(102), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(102), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(12), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(12), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_float(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_float _cffi_d_bc_tflm_to_float
+#endif
+
+static void _cffi_d_bc_tflm_to_int8(uint16_t const * x0, size_t x1, int8_t * x2)
+{
+  bc_tflm_to_int8(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  int8_t * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_int8", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(102), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(102), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_int8(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_int8 _cffi_d_bc_tflm_to_int8
 #endif
 
 _CFFI_UNUSED_FN
@@ -2055,6 +2740,63 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
 }
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
 
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm(bc_tflm *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_tflm_tables const * *tmp = &p->tables; (void)tmp; }
+  { union bc_tflm_bin * *tmp = &p->bins; (void)tmp; }
+  { uint32_t * *tmp = &p->noise; (void)tmp; }
+  { int16_t * *tmp = &p->samples; (void)tmp; }
+  (void)((p->next) | 0);  /* check that 'bc_tflm.next' is an integer */
+  (void)((p->missing) | 0);  /* check that 'bc_tflm.missing' is an integer */
+}
+struct _cffi_align__bc_tflm { char x; bc_tflm y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_config(bc_tflm_config *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->sample_rate) | 0);  /* check that 'bc_tflm_config.sample_rate' is an integer */
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_config.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_config.hop_length' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_config.n_channels' is an integer */
+  { float *tmp = &p->fmin; (void)tmp; }
+  { float *tmp = &p->fmax; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_config { char x; bc_tflm_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_tables(bc_tflm_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_tables.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_tables.hop_length' is an integer */
+  (void)((p->n_fft) | 0);  /* check that 'bc_tflm_tables.n_fft' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_tables.n_channels' is an integer */
+  (void)((p->first_bin) | 0);  /* check that 'bc_tflm_tables.first_bin' is an integer */
+  (void)((p->n_window) | 0);  /* check that 'bc_tflm_tables.n_window' is an integer */
+  { int16_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_tflm_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_tflm_tables.n_twiddles' is an integer */
+  { uint32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_tflm_tables.n_split' is an integer */
+  { uint32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_span) | 0);  /* check that 'bc_tflm_tables.n_span' is an integer */
+  { uint16_t const * *tmp = &p->span; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_tflm_tables.n_weights' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_gain) | 0);  /* check that 'bc_tflm_tables.n_gain' is an integer */
+  { int16_t const * *tmp = &p->gain; (void)tmp; }
+  (void)((p->n_curve) | 0);  /* check that 'bc_tflm_tables.n_curve' is an integer */
+  { uint16_t const * *tmp = &p->curve; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_tables { char x; bc_tflm_tables y; };
+
 static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2078,6 +2820,11 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_REMOVE_DC", (void *)_cffi_const_BC_BAD_REMOVE_DC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SPECTRUM", (void *)_cffi_const_BC_BAD_SPECTRUM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMAX", (void *)_cffi_const_BC_BAD_TFLM_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMIN", (void *)_cffi_const_BC_BAD_TFLM_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_HOP_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_N_CHANNELS", (void *)_cffi_const_BC_BAD_TFLM_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_WIN_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_POSITION", (void *)_cffi_const_BC_BAD_WINDOW_POSITION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2112,163 +2859,285 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_HANN", (void *)_cffi_const_BC_WINDOW_HANN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 69), (void *)_cffi_d_bc_features_normalize },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_compute_int16 },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 10), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 51), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 81), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 84), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 78), (void *)_cffi_d_bc_frontend_isa_name },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 32), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 78), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 84), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 58), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 88), (void *)_cffi_d_bc_frontend_ram_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 45), (void *)_cffi_d_bc_status_string },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 75), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 60), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 56), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 42), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 48), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 91), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 98), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 39), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 95), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 106), (void *)_cffi_d_bc_tflm_to_int8 },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 77) },
+              _CFFI_OP(_CFFI_OP_NOOP, 135) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 75) },
+               _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 70) },
+              _CFFI_OP(_CFFI_OP_NOOP, 123) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 71) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 124) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 63) },
+               _CFFI_OP(_CFFI_OP_NOOP, 113) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 69) },
+                _CFFI_OP(_CFFI_OP_NOOP, 119) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 67) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 117) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 68) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 118) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 66) },
+                _CFFI_OP(_CFFI_OP_NOOP, 116) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 61) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 111) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 73) },
+           _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 73) },
+              _CFFI_OP(_CFFI_OP_NOOP, 126) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 62) },
+                _CFFI_OP(_CFFI_OP_NOOP, 112) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 58) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 43) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 73) },
+  { "tables", offsetof(bc_tflm, tables),
+              sizeof(((bc_tflm *)0)->tables),
+              _CFFI_OP(_CFFI_OP_NOOP, 44) },
+  { "bins", offsetof(bc_tflm, bins),
+            sizeof(((bc_tflm *)0)->bins),
+            _CFFI_OP(_CFFI_OP_NOOP, 137) },
+  { "noise", offsetof(bc_tflm, noise),
+             sizeof(((bc_tflm *)0)->noise),
+             _CFFI_OP(_CFFI_OP_NOOP, 131) },
+  { "samples", offsetof(bc_tflm, samples),
+               sizeof(((bc_tflm *)0)->samples),
+               _CFFI_OP(_CFFI_OP_NOOP, 127) },
+  { "next", offsetof(bc_tflm, next),
+            sizeof(((bc_tflm *)0)->next),
+            _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "missing", offsetof(bc_tflm, missing),
+               sizeof(((bc_tflm *)0)->missing),
+               _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "sample_rate", offsetof(bc_tflm_config, sample_rate),
+                   sizeof(((bc_tflm_config *)0)->sample_rate),
+                   _CFFI_OP(_CFFI_OP_NOOP, 58) },
+  { "win_length", offsetof(bc_tflm_config, win_length),
+                  sizeof(((bc_tflm_config *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 58) },
+  { "hop_length", offsetof(bc_tflm_config, hop_length),
+                  sizeof(((bc_tflm_config *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 58) },
+  { "n_channels", offsetof(bc_tflm_config, n_channels),
+                  sizeof(((bc_tflm_config *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 58) },
+  { "fmin", offsetof(bc_tflm_config, fmin),
+            sizeof(((bc_tflm_config *)0)->fmin),
+            _CFFI_OP(_CFFI_OP_NOOP, 126) },
+  { "fmax", offsetof(bc_tflm_config, fmax),
+            sizeof(((bc_tflm_config *)0)->fmax),
+            _CFFI_OP(_CFFI_OP_NOOP, 126) },
+  { "win_length", offsetof(bc_tflm_tables, win_length),
+                  sizeof(((bc_tflm_tables *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "hop_length", offsetof(bc_tflm_tables, hop_length),
+                  sizeof(((bc_tflm_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "n_fft", offsetof(bc_tflm_tables, n_fft),
+             sizeof(((bc_tflm_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "n_channels", offsetof(bc_tflm_tables, n_channels),
+                  sizeof(((bc_tflm_tables *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "first_bin", offsetof(bc_tflm_tables, first_bin),
+                 sizeof(((bc_tflm_tables *)0)->first_bin),
+                 _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "n_window", offsetof(bc_tflm_tables, n_window),
+                sizeof(((bc_tflm_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "window", offsetof(bc_tflm_tables, window),
+              sizeof(((bc_tflm_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 26) },
+  { "n_position", offsetof(bc_tflm_tables, n_position),
+                  sizeof(((bc_tflm_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "position", offsetof(bc_tflm_tables, position),
+                sizeof(((bc_tflm_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 102) },
+  { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
+                  sizeof(((bc_tflm_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "twiddles", offsetof(bc_tflm_tables, twiddles),
+                sizeof(((bc_tflm_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 132) },
+  { "n_split", offsetof(bc_tflm_tables, n_split),
+               sizeof(((bc_tflm_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "split", offsetof(bc_tflm_tables, split),
+             sizeof(((bc_tflm_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 132) },
+  { "n_span", offsetof(bc_tflm_tables, n_span),
+              sizeof(((bc_tflm_tables *)0)->n_span),
+              _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "span", offsetof(bc_tflm_tables, span),
+            sizeof(((bc_tflm_tables *)0)->span),
+            _CFFI_OP(_CFFI_OP_NOOP, 102) },
+  { "n_weights", offsetof(bc_tflm_tables, n_weights),
+                 sizeof(((bc_tflm_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "weights", offsetof(bc_tflm_tables, weights),
+               sizeof(((bc_tflm_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 102) },
+  { "n_gain", offsetof(bc_tflm_tables, n_gain),
+              sizeof(((bc_tflm_tables *)0)->n_gain),
+              _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "gain", offsetof(bc_tflm_tables, gain),
+            sizeof(((bc_tflm_tables *)0)->gain),
+            _CFFI_OP(_CFFI_OP_NOOP, 26) },
+  { "n_curve", offsetof(bc_tflm_tables, n_curve),
+               sizeof(((bc_tflm_tables *)0)->n_curve),
+               _CFFI_OP(_CFFI_OP_NOOP, 133) },
+  { "curve", offsetof(bc_tflm_tables, curve),
+             sizeof(((bc_tflm_tables *)0)->curve),
+             _CFFI_OP(_CFFI_OP_NOOP, 102) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 64, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 114, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 65, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 115, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 27 },
+  { "bc_tflm", 120, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 28, 6 },
+  { "bc_tflm_bin", 138, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+    (size_t)-1, -1, -1, 0 /* opaque */ },
+  { "bc_tflm_config", 121, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 34, 6 },
+  { "bc_tflm_tables", 122, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 40, 21 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "bc_compression", 61, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 111, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX" },
-  { "bc_dct_norm", 62, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 112, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE" },
-  { "bc_framing", 63, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_framing", 113, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT" },
-  { "bc_mel_norm", 66, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 116, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 67, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 117, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 68, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 118, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL" },
-  { "bc_normalize", 43, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 73, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN" },
-  { "bc_spectrum", 69, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 119, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 46, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 76, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_SAMPLE_NOT_FINITE,BC_NEEDS_WHOLE_CLIP,"
     "BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,"
     "BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,"
     "BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,"
     "BC_BAD_LOG_OFFSET,BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,"
-    "BC_BAD_NORMALIZE" },
-  { "bc_window", 70, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+    "BC_BAD_NORMALIZE,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,BC_BAD_TFLM_FMIN,"
+    "BC_BAD_TFLM_FMAX" },
+  { "bc_window", 123, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN" },
-  { "bc_window_position", 71, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 124, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 61 },
-  { "bc_dct_norm", 62 },
-  { "bc_framing", 63 },
-  { "bc_frontend", 64 },
-  { "bc_frontend_config", 65 },
-  { "bc_mel_norm", 66 },
-  { "bc_mel_scale", 67 },
-  { "bc_mel_slopes", 68 },
-  { "bc_normalize", 43 },
-  { "bc_spectrum", 69 },
-  { "bc_status", 46 },
-  { "bc_window", 70 },
-  { "bc_window_position", 71 },
+  { "bc_compression", 111 },
+  { "bc_dct_norm", 112 },
+  { "bc_framing", 113 },
+  { "bc_frontend", 114 },
+  { "bc_frontend_config", 115 },
+  { "bc_mel_norm", 116 },
+  { "bc_mel_scale", 117 },
+  { "bc_mel_slopes", 118 },
+  { "bc_normalize", 73 },
+  { "bc_spectrum", 119 },
+  { "bc_status", 76 },
+  { "bc_tflm", 120 },
+  { "bc_tflm_config", 121 },
+  { "bc_tflm_tables", 122 },
+  { "bc_window", 123 },
+  { "bc_window_position", 124 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -2278,12 +3147,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  73,  /* num_globals */
-  2,  /* num_struct_unions */
+  89,  /* num_globals */
+  6,  /* num_struct_unions */
   11,  /* num_enums */
-  13,  /* num_typenames */
+  16,  /* num_typenames */
   NULL,  /* no includes */
-  80,  /* num_types */
+  140,  /* num_types */
   0,  /* flags */
 };
 
