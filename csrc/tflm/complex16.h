@@ -30,6 +30,7 @@ BC_INLINE complex16 complex_unpacked(uint32_t word) { return (complex16)word; }
     __asm__("pkhtb %0, %1, %2, asr #" #shift : "=r"(result) : "r"(hi), "r"(lo))
 
 BC_INLINE complex16 complex_real(int16_t re) { return re & 0xffff; }
+
 /* Each part times scale / 32768. scale is below 16384, so that twice the product fits. */
 BC_INLINE complex16 complex_scaled(complex16 x, int32_t scale) {
     complex16 result;
