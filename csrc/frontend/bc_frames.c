@@ -7,64 +7,10 @@
  * folded into the load) --split--> power of bins 1 .. n_fft/2-1 --triangles--> n_mels --log--> features
  */
 #include "bc_frontend_internal.h"
-#include "lanes.h"
+#include "butterflies.h"
 
 #define BC_JOIN_(a, b) a##b
 #define BC_JOIN(a, b) BC_JOIN_(a, b)
-
-typedef struct bc_vc {
-    bc_vf re, im;
-} bc_vc;
-
-BC_INLINE bc_vc add(bc_vc a, bc_vc b) { return (bc_vc){a.re + b.re, a.im + b.im}; }
-BC_INLINE bc_vc sub(bc_vc a, bc_vc b) { return (bc_vc){a.re - b.re, a.im - b.im}; }
-BC_INLINE bc_vc scale(bc_vc a, float s) { return (bc_vc){a.re * s, a.im * s}; }
-BC_INLINE bc_vc minus_i(bc_vc a) { return (bc_vc){a.im, -a.re}; }
-BC_INLINE bc_vc twiddle(bc_vc a, bc_vc w) {
-    return (bc_vc){a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
-}
-
-/* Elements z[0], z[span], ... become their own discrete Fourier transform. */
-BC_INLINE void butterfly2(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span];
-    z[0] = add(a, b);
-    z[span] = sub(a, b);
-}
-
-BC_INLINE void butterfly3(bc_vc *z, size_t span) {
-    bc_vc a = z[0], sum = add(z[span], z[2 * span]), difference = sub(z[span], z[2 * span]);
-    bc_vc even = sub(a, scale(sum, 0.5f));
-    bc_vc odd = minus_i(scale(difference, 0.866025404f)); /* sin(2 pi/3) */
-    z[0] = add(a, sum);
-    z[span] = add(even, odd);
-    z[2 * span] = sub(even, odd);
-}
-
-BC_INLINE void butterfly4(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span], c = z[2 * span], d = z[3 * span];
-    bc_vc ac = add(a, c), bd = add(b, d), ac_ = sub(a, c), bd_ = minus_i(sub(b, d));
-    z[0] = add(ac, bd);
-    z[span] = add(ac_, bd_);
-    z[2 * span] = sub(ac, bd);
-    z[3 * span] = sub(ac_, bd_);
-}
-
-BC_INLINE void butterfly5(bc_vc *z, size_t span) {
-    const float c1 = 0.309016994f, c2 = -0.809016994f; /* cos(2 pi/5), cos(4 pi/5) */
-    const float s1 = 0.951056516f, s2 = 0.587785252f;  /* sin(2 pi/5), sin(4 pi/5) */
-    bc_vc a = z[0];
-    bc_vc p = add(z[span], z[4 * span]), p_ = sub(z[span], z[4 * span]);
-    bc_vc q = add(z[2 * span], z[3 * span]), q_ = sub(z[2 * span], z[3 * span]);
-    bc_vc even1 = add(a, add(scale(p, c1), scale(q, c2)));
-    bc_vc even2 = add(a, add(scale(p, c2), scale(q, c1)));
-    bc_vc odd1 = minus_i(add(scale(p_, s1), scale(q_, s2)));
-    bc_vc odd2 = minus_i(sub(scale(p_, s2), scale(q_, s1)));
-    z[0] = add(a, add(p, q));
-    z[span] = add(even1, odd1);
-    z[2 * span] = add(even2, odd2);
-    z[3 * span] = sub(even2, odd2);
-    z[4 * span] = sub(even1, odd1);
-}
 
 /* One stage: transforms of length span join to transforms of length radix * span. The radix is a
  * constant in each call, so the compiler makes four loops of this one. */
@@ -76,7 +22,8 @@ BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void
     for (size_t k = 1; k < span; k++) {
         bc_vc turn[4];
         for (size_t j = 1; j < radix; j++) {
-            turn[j - 1] = (bc_vc){bc_splat(w[2 * (j - 1)]), bc_splat(w[2 * (j - 1) + 1])};
+            const float *column = w + 2 * (j - 1) * span + k;
+            turn[j - 1] = (bc_vc){bc_splat(column[0]), bc_splat(column[span])};
         }
         for (size_t at = k; at < n; at += radix * span) {
             for (size_t j = 1; j < radix; j++) {
@@ -84,9 +31,8 @@ BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void
             }
             butterfly(z + at, span);
         }
-        w += 2 * (radix - 1);
     }
-    return w;
+    return span == 1 ? w : w + 2 * (radix - 1) * span;
 }
 
 static void fft(const bc_plan *plan, bc_vc *z) {
@@ -111,17 +57,17 @@ BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
 
 /* The spectrum at bin k of the constant that take_out_mean took out of the frame. */
 BC_INLINE bc_vc leak(const bc_plan *plan, size_t k, bc_vf mean) {
-    return (bc_vc){mean * plan->leak[2 * k], mean * plan->leak[2 * k + 1]};
+    return (bc_vc){mean * plan->leak[k], mean * plan->leak[plan->half + 1u + k]};
 }
 
 /* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
  * bin k, 0 < k < half, replaces z[k].re. The two halvings of the textbook are in the window table. */
 BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_vf mean, bc_spectrum spectrum) {
     int leaks = bc_window_leaks(plan);
-    size_t half = plan->half, k = 1;
+    size_t half = plan->half, count = half / 2 + 1, k = 1;
     for (; k < half - k; k++) {
         bc_vc a = z[k], b = z[half - k];
-        float c = plan->split[2 * k], s = plan->split[2 * k + 1];
+        float c = plan->split[k], s = plan->split[count + k];
         bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
         bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
         bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
@@ -168,28 +114,29 @@ BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
+/* The weights of four bands lie side by side. */
 BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
     bc_vf sum = bc_splat(0.0f);
     size_t i = 0;
     for (; i + 4 <= count; i += 4) {
-        sum += bin[i].re * weights[i];
-        sum += bin[i + 1].re * weights[i + 1];
-        sum += bin[i + 2].re * weights[i + 2];
-        sum += bin[i + 3].re * weights[i + 3];
+        sum += bin[i].re * weights[4 * i];
+        sum += bin[i + 1].re * weights[4 * i + 4];
+        sum += bin[i + 2].re * weights[4 * i + 8];
+        sum += bin[i + 3].re * weights[4 * i + 12];
     }
     for (; i < count; i++) {
-        sum += bin[i].re * weights[i];
+        sum += bin[i].re * weights[4 * i];
     }
     return sum;
 }
 
 BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
-    bc_band triangle = plan->bands[band];
-    const bc_vc *bin = z + triangle.first;
-    size_t count = triangle.count;
+    const uint16_t *group = plan->bands + BC_BAND_GROUP * (band / 4);
+    const bc_vc *bin = z + group[band % 4];
+    size_t count = group[4];
     bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
     for (size_t i = BC_PART; i < count; i += BC_PART) {
-        sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
+        sum += weighted_sum(bin + i, weights + 4 * i, count - i < BC_PART ? count - i : BC_PART);
     }
     return compress(plan, sum);
 }
@@ -239,11 +186,19 @@ BC_INLINE void clear_outside_window(const bc_plan *plan, bc_vf *x) {
  * window is applied, and split() adds its exact spectrum. Returns the mean. */
 static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
     size_t length = (size_t)plan->config.win_length, offset = plan->window_offset;
-    bc_vf mean = bc_splat(0.0f);
-    for (size_t i = 0; i < length; i++) {
-        mean += x[slot(plan, offset + i)];
+    bc_vf sum[BC_PARTIALS];
+    for (size_t i = 0; i < BC_PARTIALS; i++) {
+        sum[i] = bc_splat(0.0f);
     }
-    mean = mean * (1.0f / (float)length);
+    for (size_t i = 0; i < length; i++) {
+        sum[i % BC_PARTIALS] += x[slot(plan, offset + i)];
+    }
+    for (size_t width = BC_PARTIALS / 2u; width != 0; width /= 2u) {
+        for (size_t i = 0; i < width; i++) {
+            sum[i] += sum[i + width];
+        }
+    }
+    bc_vf mean = sum[0] * (1.0f / (float)length);
     for (size_t i = 0; i < length; i++) {
         bc_vf *at = &x[slot(plan, offset + i)];
         *at = (*at - mean) * plan->window[i];
@@ -253,12 +208,7 @@ static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
 
 BC_INLINE void put(const bc_plan *plan, bc_vf *x, size_t lane, size_t i, float sample) {
     float windowed = sample * (bc_window_leaks(plan) ? 1.0f : plan->window[i]);
-#if BC_LANES == 1
-    (void)lane;
-    x[slot(plan, plan->window_offset + i)] = windowed;
-#else
     x[slot(plan, plan->window_offset + i)][lane] = windowed;
-#endif
 }
 
 /* One lane, in runs of samples that lie side by side in memory: for frames that reach into the padding,
@@ -284,7 +234,6 @@ static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t fra
     }
 }
 
-#if BC_LANES > 1
 /* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
 BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x, int is_int16) {
     int64_t start = window_start(plan, first);
@@ -331,14 +280,19 @@ static int lanes_lie_inside(const bc_plan *plan, const bc_source *source, uint64
 static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
     const float *weights = plan->weights;
+    size_t widest = 0;
     for (size_t band = 0; band < n_mels; band += BC_LANES) {
         size_t width = n_mels - band < BC_LANES ? n_mels - band : BC_LANES;
         bc_vf tile[BC_LANES];
         for (size_t i = 0; i < BC_LANES; i++) {
             tile[i] = bc_splat(0.0f);
             if (i < width) {
-                tile[i] = band_value(plan, z, band + i, weights);
-                weights += plan->bands[band + i].count;
+                widest = plan->bands[BC_BAND_GROUP * ((band + i) / 4) + 4];
+                tile[i] = band_value(plan, z, band + i, weights + i % 4);
+            }
+            if (i % 4 == 3) {
+                weights += 4 * widest;
+                widest = 0;
             }
         }
         bc_vf_transpose(tile);
@@ -353,16 +307,6 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
         }
     }
 }
-#else
-static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
-    const float *weights = plan->weights;
-    (void)count; /* one lane, one frame */
-    for (size_t band = 0; band < (size_t)plan->config.n_mels; band++) {
-        features[band] = band_value(plan, z, band, weights);
-        weights += plan->bands[band].count;
-    }
-}
-#endif
 
 void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
                                  float *features) {
@@ -371,15 +315,14 @@ void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, u
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
         clear_outside_window(plan, x);
-#if BC_LANES > 1
         if (lanes_lie_inside(plan, source, first + done, batch)) {
             load_inside(plan, source, first + done, x);
-        } else
-#endif
+        } else {
             for (size_t lane = 0; lane < BC_LANES; lane++) {
                 /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
                 load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
             }
+        }
         bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
         fft(plan, z);
         split(plan, z, mean);
