@@ -1,169 +1,372 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames of samples -> rows of features. This one source is compiled once per instruction set, with
- * BC_LANES frames side by side; a lane does exactly what the scalar build does, in the same order.
+ * Frames of a clip -> rows of features, for whole clips. This one source is compiled once per instruction
+ * set, with BC_LANES frames side by side; a lane does exactly what the scalar code does, in the same order.
  *
  * samples --window--> complex FFT of n_fft/2 points, in place, decimation in time (the input order is
  * folded into the load) --split--> power of bins 1 .. n_fft/2-1 --triangles--> n_mels --log--> features
+ *
+ * Memory is passed over as seldom as may be: the window and the first stage go with the load, the split
+ * with the last stage, and stages in between work on blocks that stay in the first-level cache.
  */
 #include "bc_frontend_internal.h"
-#include "lanes.h"
+#include "butterflies.h"
 
 #define BC_JOIN_(a, b) a##b
 #define BC_JOIN(a, b) BC_JOIN_(a, b)
 
-typedef struct bc_vc {
-    bc_vf re, im;
-} bc_vc;
+/* ---- samples: lanes of a tile ---- */
 
-BC_INLINE bc_vc add(bc_vc a, bc_vc b) { return (bc_vc){a.re + b.re, a.im + b.im}; }
-BC_INLINE bc_vc sub(bc_vc a, bc_vc b) { return (bc_vc){a.re - b.re, a.im - b.im}; }
-BC_INLINE bc_vc scale(bc_vc a, float s) { return (bc_vc){a.re * s, a.im * s}; }
-BC_INLINE bc_vc minus_i(bc_vc a) { return (bc_vc){a.im, -a.re}; }
-BC_INLINE bc_vc twiddle(bc_vc a, bc_vc w) {
-    return (bc_vc){a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
+/* Where a batch's frames lie: sample i of frame number lane is at[lane * stride + i]. */
+typedef struct bc_rows {
+    const float *at;
+    size_t stride;
+} bc_rows;
+
+/* Samples [i, i + 4) of all frames. Block b of tile[j] holds those of frame 4 * b + j. */
+BC_INLINE void load_tile(bc_rows rows, size_t i, bc_vf tile[4]) {
+    for (size_t j = 0; j < 4; j++) {
+        tile[j] = bc_vf_load_blocks(rows.at + j * rows.stride + i, 4 * rows.stride);
+    }
 }
 
-/* Elements z[0], z[span], ... become their own discrete Fourier transform. */
-BC_INLINE void butterfly2(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span];
-    z[0] = add(a, b);
-    z[span] = sub(a, b);
+/* The first sample of the frame, in the clip; negative in the left padding. */
+static int64_t frame_start(const bc_plan *plan, uint64_t frame) {
+    return (int64_t)(frame * (uint64_t)plan->config.hop_length) - plan->pad;
 }
 
-BC_INLINE void butterfly3(bc_vc *z, size_t span) {
-    bc_vc a = z[0], sum = add(z[span], z[2 * span]), difference = sub(z[span], z[2 * span]);
-    bc_vc even = sub(a, scale(sum, 0.5f));
-    bc_vc odd = minus_i(scale(difference, 0.866025404f)); /* sin(2 pi/3) */
-    z[0] = add(a, sum);
-    z[span] = add(even, odd);
-    z[2 * span] = sub(even, odd);
+/* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
+static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
+    int64_t length = (int64_t)source->length;
+    if (plan->config.framing == BC_FRAMING_CENTER_REFLECT) {
+        index = index < 0 ? -index : 2 * (length - 1) - index;
+    }
+    if (index < 0 || index >= length) {
+        return 0.0f;
+    }
+    return source->s16 != NULL ? (float)source->s16[index] * BC_INT16_SCALE : source->f32[index];
 }
 
-BC_INLINE void butterfly4(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span], c = z[2 * span], d = z[3 * span];
-    bc_vc ac = add(a, c), bd = add(b, d), ac_ = sub(a, c), bd_ = minus_i(sub(b, d));
-    z[0] = add(ac, bd);
-    z[span] = add(ac_, bd_);
-    z[2 * span] = sub(ac, bd);
-    z[3 * span] = sub(ac_, bd_);
+/* Samples [start, start + n) of the padded clip as floats. */
+static void load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out) {
+    int64_t length = (int64_t)source->length;
+    size_t i = 0;
+    for (; i < n && start + (int64_t)i < 0; i++) {
+        out[i] = padding_at(plan, source, start + (int64_t)i);
+    }
+    int64_t inside = length - start - (int64_t)i;
+    size_t end = inside <= 0 ? i : (uint64_t)inside < n - i ? i + (size_t)inside : n;
+    if (source->s16 != NULL) {
+        for (const int16_t *from = source->s16 + start; i < end; i++) {
+            out[i] = (float)from[i] * BC_INT16_SCALE;
+        }
+    } else {
+        for (const float *from = source->f32 + start; i < end; i++) {
+            out[i] = from[i];
+        }
+    }
+    for (; i < n; i++) {
+        out[i] = padding_at(plan, source, start + (int64_t)i);
+    }
 }
 
-BC_INLINE void butterfly5(bc_vc *z, size_t span) {
-    const float c1 = 0.309016994f, c2 = -0.809016994f; /* cos(2 pi/5), cos(4 pi/5) */
-    const float s1 = 0.951056516f, s2 = 0.587785252f;  /* sin(2 pi/5), sin(4 pi/5) */
-    bc_vc a = z[0];
-    bc_vc p = add(z[span], z[4 * span]), p_ = sub(z[span], z[4 * span]);
-    bc_vc q = add(z[2 * span], z[3 * span]), q_ = sub(z[2 * span], z[3 * span]);
-    bc_vc even1 = add(a, add(scale(p, c1), scale(q, c2)));
-    bc_vc even2 = add(a, add(scale(p, c2), scale(q, c1)));
-    bc_vc odd1 = minus_i(add(scale(p_, s1), scale(q_, s2)));
-    bc_vc odd2 = minus_i(sub(scale(p_, s2), scale(q_, s1)));
-    z[0] = add(a, add(p, q));
-    z[span] = add(even1, odd1);
-    z[2 * span] = add(even2, odd2);
-    z[3 * span] = sub(even2, odd2);
-    z[4 * span] = sub(even1, odd1);
+/* Frames inside a clip of floats are read where they are; others are first written out to room, which holds
+ * BC_LANES * n_fft floats. Spare lanes are silent. */
+static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *room) {
+    size_t n_fft = (size_t)plan->config.n_fft, hop = (size_t)plan->config.hop_length;
+    int64_t start = frame_start(plan, first), end = frame_start(plan, first + BC_LANES - 1) + (int64_t)n_fft;
+    if (source->f32 != NULL && count == BC_LANES && start >= 0 && end <= (int64_t)source->length) {
+        return (bc_rows){source->f32 + start, hop};
+    }
+    size_t stride = hop < n_fft ? hop : n_fft, done = 0;
+    if (stride == hop) { /* frames touch or overlap */
+        done = (count - 1) * hop + n_fft;
+        load_samples(plan, source, start, done, room);
+    } else {
+        for (size_t lane = 0; lane < count; lane++, done += n_fft) {
+            load_samples(plan, source, start + (int64_t)(lane * hop), n_fft, room + done);
+        }
+    }
+    for (; done < (BC_LANES - 1) * stride + n_fft; done++) {
+        room[done] = 0.0f;
+    }
+    return (bc_rows){room, stride};
 }
 
-/* One stage: transforms of length span join to transforms of length radix * span. The radix is a
- * constant in each call, so the compiler makes four loops of this one. */
-BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
-                             const float *w) {
+/* ---- window ---- */
+
+/* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
+ * the largest bin, the constant's own. So the mean of the samples under the window is taken out before the
+ * window is applied, and the split adds its exact spectrum. */
+static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
+    size_t length = (size_t)plan->config.win_length, i = 0;
+    bc_vf mean = bc_splat(0.0f);
+    rows.at += plan->window_offset;
+    for (; i + 4 <= length; i += 4) {
+        bc_vf tile[4];
+        load_tile(rows, i, tile);
+        bc_vf_transpose_blocks(tile);
+        mean += tile[0];
+        mean += tile[1];
+        mean += tile[2];
+        mean += tile[3];
+    }
+    for (; i < length; i++) {
+        for (size_t lane = 0; lane < BC_LANES; lane++) {
+            mean[lane] += rows.at[lane * rows.stride + i];
+        }
+    }
+    return mean * (1.0f / (float)length);
+}
+
+/* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
+BC_INLINE void windowed_tile(const bc_plan *plan, bc_rows rows, size_t i, const bc_vf means[4], int leaks,
+                             bc_vf tile[4]) {
+    const float *window = plan->window;
+    float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (leaks) {
+        size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
+        if (i + 4 <= start || i >= start + length) {
+            tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
+            return;
+        }
+        if (i < start || i + 4 > start + length) {
+            for (size_t j = 0; j < 4; j++) {
+                partial[j] = i + j >= start && i + j < start + length ? window[i + j - start] : 0.0f;
+            }
+            window = partial - i;
+        } else {
+            window -= start;
+        }
+    }
+    bc_vf weights = bc_vf_load_blocks(window + i, 0);
+    load_tile(rows, i, tile);
+    for (size_t j = 0; j < 4; j++) {
+        tile[j] = (leaks ? tile[j] - means[j] : tile[j]) * weights;
+    }
+    bc_vf_transpose_blocks(tile);
+}
+
+/* ---- FFT ---- */
+
+/* Twiddles 1 .. radix - 1 of element k > 0. */
+BC_INLINE void load_turns(const float *w, size_t radix, size_t k, bc_vc turn[4]) {
+    w += 2 * (radix - 1) * (k - 1);
+    for (size_t j = 0; j + 1 < radix; j++) {
+        turn[j] = (bc_vc){bc_splat(w[2 * j]), bc_splat(w[2 * j + 1])};
+    }
+}
+
+/* From samples to transforms of length radix: two butterflies from each set of tiles. */
+BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z,
+                           size_t radix, void (*butterfly)(bc_vc *, size_t)) {
+    size_t stride = plan->half / radix;
+    for (size_t c = 0; c < stride; c += 2) {
+        bc_vc even[5], odd[5];
+        c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
+        for (size_t j = 0; j < radix; j++) {
+            bc_vf tile[4];
+            windowed_tile(plan, rows, 2 * (c + j * stride), means, leaks, tile);
+            even[j] = (bc_vc){tile[0], tile[1]};
+            odd[j] = (bc_vc){tile[2], tile[3]};
+        }
+        butterfly(even, 1);
+        butterfly(odd, 1);
+        for (size_t j = 0; j < radix; j++) {
+            z[plan->position[c] + j] = even[j];
+            z[plan->position[c + 1] + j] = odd[j];
+        }
+    }
+}
+
+BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z) {
+    switch (plan->radix[0]) {
+    case 2: first_stage(plan, rows, means, leaks, z, 2, butterfly2); break;
+    case 3: first_stage(plan, rows, means, leaks, z, 3, butterfly3); break;
+    case 4: first_stage(plan, rows, means, leaks, z, 4, butterfly4); break;
+    default: first_stage(plan, rows, means, leaks, z, 5, butterfly5); break;
+    }
+}
+
+/* Transforms of length span join to transforms of length radix * span. The radix is a constant in each
+ * call, so the compiler makes four loops of this one. */
+BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
+                     const float *w) {
     for (size_t at = 0; at < n; at += radix * span) {
         butterfly(z + at, span);
     }
     for (size_t k = 1; k < span; k++) {
         bc_vc turn[4];
-        for (size_t j = 1; j < radix; j++) {
-            turn[j - 1] = (bc_vc){bc_splat(w[2 * (j - 1)]), bc_splat(w[2 * (j - 1) + 1])};
-        }
+        load_turns(w, radix, k, turn);
         for (size_t at = k; at < n; at += radix * span) {
+            bc_vc v[5];
+            v[0] = z[at];
             for (size_t j = 1; j < radix; j++) {
-                z[at + j * span] = twiddle(z[at + j * span], turn[j - 1]);
+                v[j] = twiddle(z[at + j * span], turn[j - 1]);
             }
-            butterfly(z + at, span);
+            butterfly(v, 1);
+            for (size_t j = 0; j < radix; j++) {
+                z[at + j * span] = v[j];
+            }
         }
-        w += 2 * (radix - 1);
+    }
+}
+
+static void any_stage(bc_vc *z, size_t n, size_t span, size_t radix, const float *w) {
+    switch (radix) {
+    case 2: stage(z, n, span, 2, butterfly2, w); break;
+    case 3: stage(z, n, span, 3, butterfly3, w); break;
+    case 4: stage(z, n, span, 4, butterfly4, w); break;
+    default: stage(z, n, span, 5, butterfly5, w); break;
+    }
+}
+
+#define BC_BLOCK_BYTES 16384u
+
+/* Stages 1 .. last - 1. The first ones of them go block by block, in a block's own order. Returns the
+ * twiddles of stage last. */
+static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
+    const float *w = plan->twiddles;
+    size_t span = plan->radix[0], block = span;
+    uint8_t inner = 1;
+    for (; inner < last && block * plan->radix[inner] * sizeof *z <= BC_BLOCK_BYTES; inner++) {
+        block *= plan->radix[inner];
+    }
+    for (size_t at = 0; at < plan->half; at += block) {
+        const float *inner_w = w;
+        span = plan->radix[0];
+        for (uint8_t s = 1; s < inner; s++) {
+            any_stage(z + at, block, span, plan->radix[s], inner_w);
+            inner_w += 2 * (plan->radix[s] - 1u) * (span - 1);
+            span *= plan->radix[s];
+        }
+        if (at + block == plan->half) {
+            w = inner_w;
+        }
+    }
+    for (uint8_t s = inner; s < last; s++) {
+        any_stage(z, plan->half, span, plan->radix[s], w);
+        w += 2 * (plan->radix[s] - 1u) * (span - 1);
+        span *= plan->radix[s];
     }
     return w;
 }
 
-static void fft(const bc_plan *plan, bc_vc *z) {
-    const float *w = plan->twiddles;
-    size_t span = 1, n = plan->half;
-    for (uint8_t s = 0; s < plan->n_stages; s++) {
-        switch (plan->radix[s]) {
-        case 2: w = stage(z, n, span, 2, butterfly2, w); break;
-        case 3: w = stage(z, n, span, 3, butterfly3, w); break;
-        case 4: w = stage(z, n, span, 4, butterfly4, w); break;
-        default: w = stage(z, n, span, 5, butterfly5, w); break;
-        }
-        span *= plan->radix[s];
-    }
-}
+/* ---- spectrum ---- */
 
-BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
-    bc_vf power = re * re + im * im;
+/* What the split needs to know, as constants where it is inlined. */
+typedef struct bc_split {
+    const bc_plan *plan;
+    bc_vf mean;
+    bc_spectrum spectrum;
+    int leaks;
+} bc_split;
+
+BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
+    bc_vf power = bin.re * bin.re + bin.im * bin.im;
     power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
     return spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
 }
 
-/* The spectrum at bin k of the constant that take_out_mean took out of the frame. */
-BC_INLINE bc_vc leak(const bc_plan *plan, size_t k, bc_vf mean) {
-    return (bc_vc){mean * plan->leak[2 * k], mean * plan->leak[2 * k + 1]};
+/* Adds the spectrum at bin k of the constant that was taken out of the frame. */
+BC_INLINE bc_vc with_leak(const bc_split *split, size_t k, bc_vc bin) {
+    const float *leak = split->plan->leak + 2 * k;
+    return split->leaks ? add(bin, (bc_vc){split->mean * leak[0], split->mean * leak[1]}) : bin;
 }
 
-/* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
- * bin k, 0 < k < half, replaces z[k].re. The two halvings of the textbook are in the window table. */
-BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_vf mean, bc_spectrum spectrum) {
-    int leaks = bc_window_leaks(plan);
-    size_t half = plan->half, k = 1;
+/* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
+ * real frame's bins k and half - k, which go to z[k].re and z[half - k].re; 0 < k < half / 2. The two halvings
+ * of the textbook are in the window table. */
+BC_INLINE void split_pair(const bc_split *split, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
+    float c = split->plan->split[2 * k], s = split->plan->split[2 * k + 1];
+    size_t mirrored = split->plan->half - k;
+    bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
+    bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
+    bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
+    bc_vc low = {even_re + turned_re, even_im + turned_im};
+    bc_vc high = {even_re - turned_re, turned_im - even_im};
+    z[k].re = level(with_leak(split, k, low), split->spectrum);
+    z[mirrored].re = level(with_leak(split, mirrored, high), split->spectrum);
+}
+
+/* The bin in the middle is its own partner. */
+BC_INLINE void split_middle(const bc_split *split, bc_vc *z, bc_vc a) {
+    size_t k = split->plan->half / 2u;
+    z[k].re = level(with_leak(split, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), split->spectrum);
+}
+
+BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
+    size_t half = split->plan->half, k = 1;
     for (; k < half - k; k++) {
-        bc_vc a = z[k], b = z[half - k];
-        float c = plan->split[2 * k], s = plan->split[2 * k + 1];
-        bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
-        bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
-        bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
-        bc_vc low = {even_re + turned_re, even_im + turned_im};
-        bc_vc high = {even_re - turned_re, turned_im - even_im};
-        if (leaks) {
-            low = add(low, leak(plan, k, mean));
-            high = add(high, leak(plan, half - k, mean));
-        }
-        z[k].re = level(low.re, low.im, spectrum);
-        z[half - k].re = level(high.re, high.im, spectrum);
+        split_pair(split, z, k, z[k], z[half - k]);
     }
     if (k == half - k) {
-        bc_vc middle = {z[k].re * 2.0f, z[k].im * -2.0f};
-        if (leaks) {
-            middle = add(middle, leak(plan, k, mean));
-        }
-        z[k].re = level(middle.re, middle.im, spectrum);
+        split_middle(split, z, z[k]);
     }
 }
 
-static void split(const bc_plan *plan, bc_vc *z, bc_vf mean) {
-    if (plan->config.spectrum == BC_SPECTRUM_MAGNITUDE) {
-        split_to(plan, z, mean, BC_SPECTRUM_MAGNITUDE);
+/* Butterfly k of a last stage of radix 4. */
+BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float *w, bc_vc out[4]) {
+    bc_vc turn[4];
+    load_turns(w, 4, k, turn);
+    out[0] = z[k];
+    for (size_t j = 1; j < 4; j++) {
+        out[j] = twiddle(z[k + j * span], turn[j - 1]);
+    }
+    butterfly4(out, 1);
+}
+
+/* The last stage, of radix 4, and the split: butterflies k and span - k give four pairs. */
+BC_INLINE void last_stage_and_split(const bc_split *split, bc_vc *z, const float *w) {
+    size_t span = split->plan->half / 4u, k = 1;
+    butterfly4(z, span);
+    split_pair(split, z, span, z[span], z[3 * span]);
+    split_middle(split, z, z[2 * span]);
+    for (; k < span - k; k++) {
+        bc_vc a[4], b[4];
+        last_butterfly(z, span, k, w, a);
+        last_butterfly(z, span, span - k, w, b);
+        split_pair(split, z, k, a[0], b[3]);
+        split_pair(split, z, k + span, a[1], b[2]);
+        split_pair(split, z, 2 * span - k, b[1], a[2]);
+        split_pair(split, z, span - k, b[0], a[3]);
+    }
+    bc_vc a[4];
+    last_butterfly(z, span, k, w, a);
+    split_pair(split, z, k, a[0], a[3]);
+    split_pair(split, z, k + span, a[1], a[2]);
+}
+
+BC_INLINE void levels_as(const bc_split *split, bc_rows rows, bc_vc *z) {
+    const bc_plan *plan = split->plan;
+    bc_vf means[4];
+    for (size_t j = 0; j < 4; j++) {
+        means[j] = bc_vf_spread(split->mean, j);
+    }
+    start_fft(plan, rows, means, split->leaks, z);
+    if (plan->radix[plan->n_stages - 1] == 4) {
+        const float *w = middle_stages(plan, z, (uint8_t)(plan->n_stages - 1));
+        last_stage_and_split(split, z, w);
     } else {
-        split_to(plan, z, mean, BC_SPECTRUM_POWER);
+        middle_stages(plan, z, plan->n_stages);
+        split_all(split, z);
     }
 }
 
-BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
-    const bc_frontend_config *cfg = &plan->config;
-    switch (cfg->compression) {
-    case BC_COMPRESSION_DB: /* 10/ln 10 */
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->amin))) * 4.34294482f - plan->ref_level;
-    case BC_COMPRESSION_LOG:
-        return bc_vf_ln(x + cfg->log_offset);
-    case BC_COMPRESSION_LOG_MAX:
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->log_offset)));
-    default:
-        return x;
+/* Levels of bins 0 < k < half of the frames, in z[k].re. */
+static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
+    bc_vf zero = bc_splat(0.0f);
+    bc_spectrum spectrum = plan->config.spectrum;
+    if (bc_window_leaks(plan)) {
+        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1}, rows, z);
+    } else if (spectrum == BC_SPECTRUM_MAGNITUDE) {
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0}, rows, z);
+    } else {
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0}, rows, z);
     }
 }
+
+/* ---- bands ---- */
 
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
@@ -183,206 +386,78 @@ BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t coun
     return sum;
 }
 
-BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
-    bc_band triangle = plan->bands[band];
-    const bc_vc *bin = z + triangle.first;
-    size_t count = triangle.count;
+BC_INLINE bc_vf band_sum(const bc_vc *bin, const float *weights, size_t count) {
     bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
     for (size_t i = BC_PART; i < count; i += BC_PART) {
         sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
     }
-    return compress(plan, sum);
+    return sum;
 }
 
-/* Where sample number index of the clip stands in memory. */
-BC_INLINE size_t place_of(const bc_source *source, int64_t index) {
-    if (source->ring_size == 0) {
-        return (size_t)index;
-    }
-    uint32_t back = (uint32_t)((int64_t)source->length - index); /* 1 .. ring_size */
-    uint32_t at = source->ring_next + source->ring_size - back;
-    return at >= source->ring_size ? at - source->ring_size : at;
-}
-
-BC_INLINE float stored_sample(const bc_source *source, size_t at) {
-    return source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at];
-}
-
-/* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
-static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
-    if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
-        return 0.0f;
-    }
-    return stored_sample(source, place_of(source, index < 0 ? -index : 2 * ((int64_t)source->length - 1) - index));
-}
-
-/* First sample of the frame's window, which is negative in the left padding. */
-BC_INLINE int64_t window_start(const bc_plan *plan, uint64_t frame) {
-    return (int64_t)(frame * (uint64_t)plan->config.hop_length) + plan->window_offset - plan->pad;
-}
-
-/* Where sample i of the FFT frame goes, as an index of floats. */
-BC_INLINE size_t slot(const bc_plan *plan, size_t i) { return 2u * plan->position[i >> 1] + (i & 1u); }
-
-BC_INLINE void clear_outside_window(const bc_plan *plan, bc_vf *x) {
-    size_t start = plan->window_offset, end = start + (size_t)plan->config.win_length;
-    for (size_t i = 0; i < start; i++) {
-        x[slot(plan, i)] = bc_splat(0.0f);
-    }
-    for (size_t i = end; i < (size_t)plan->config.n_fft; i++) {
-        x[slot(plan, i)] = bc_splat(0.0f);
+BC_INLINE bc_vf compressed(const bc_plan *plan, bc_compression compression, bc_vf x) {
+    const bc_frontend_config *cfg = &plan->config;
+    switch (compression) {
+    case BC_COMPRESSION_DB: /* 10/ln 10 */
+        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->amin))) * 4.34294482f - plan->ref_level;
+    case BC_COMPRESSION_LOG:
+        return bc_vf_ln(x + cfg->log_offset);
+    case BC_COMPRESSION_LOG_MAX:
+        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->log_offset)));
+    default:
+        return x;
     }
 }
 
-/* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
- * the largest bin, the constant's own. So the mean of the samples under the window is taken out before the
- * window is applied, and split() adds its exact spectrum. Returns the mean. */
-static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
-    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset;
-    bc_vf mean = bc_splat(0.0f);
-    for (size_t i = 0; i < length; i++) {
-        mean += x[slot(plan, offset + i)];
-    }
-    mean = mean * (1.0f / (float)length);
-    for (size_t i = 0; i < length; i++) {
-        bc_vf *at = &x[slot(plan, offset + i)];
-        *at = (*at - mean) * plan->window[i];
-    }
-    return mean;
-}
-
-BC_INLINE void put(const bc_plan *plan, bc_vf *x, size_t lane, size_t i, float sample) {
-    float windowed = sample * (bc_window_leaks(plan) ? 1.0f : plan->window[i]);
-#if BC_LANES == 1
-    (void)lane;
-    x[slot(plan, plan->window_offset + i)] = windowed;
-#else
-    x[slot(plan, plan->window_offset + i)][lane] = windowed;
-#endif
-}
-
-/* One lane, in runs of samples that lie side by side in memory: for frames that reach into the padding,
- * for the last ones of a clip, and for streams. */
-static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
-    int64_t start = window_start(plan, frame), length = (int64_t)source->length;
-    size_t n = (size_t)plan->config.win_length;
-    for (size_t i = 0; i < n;) {
-        int64_t index = start + (int64_t)i;
-        if (index < 0 || index >= length) {
-            put(plan, x, lane, i++, padding_at(plan, source, index));
-            continue;
-        }
-        size_t at = place_of(source, index);
-        size_t run = (size_t)(length - index);
-        if (source->ring_size != 0 && run > source->ring_size - at) {
-            run = source->ring_size - at;
-        }
-        size_t end = n - i < run ? n : i + run;
-        for (; i < end; i++, at++) {
-            put(plan, x, lane, i, stored_sample(source, at));
-        }
-    }
-}
-
-#if BC_LANES > 1
-/* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
-BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x, int is_int16) {
-    int64_t start = window_start(plan, first);
-    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset, i = 0;
-    size_t hop = (size_t)plan->config.hop_length;
-    int leaks = bc_window_leaks(plan);
-    const int16_t *s16 = is_int16 ? source->s16 + start : NULL;
-    const float *f32 = is_int16 ? NULL : source->f32 + start;
-    for (; i + BC_LANES <= length; i += BC_LANES) {
-        bc_vf square[BC_LANES], window = leaks ? bc_splat(1.0f) : bc_vf_load(plan->window + i);
-        for (size_t lane = 0; lane < BC_LANES; lane++) {
-            bc_vf samples = is_int16 ? bc_vf_load_int16(s16 + lane * hop + i) * BC_INT16_SCALE
-                                     : bc_vf_load(f32 + lane * hop + i);
-            square[lane] = samples * window;
-        }
-        bc_vf_transpose(square);
-        for (size_t j = 0; j < BC_LANES; j++) {
-            x[slot(plan, offset + i + j)] = square[j];
-        }
-    }
-    for (; i < length; i++) {
-        bc_vf *out = &x[slot(plan, offset + i)];
-        for (size_t lane = 0; lane < BC_LANES; lane++) {
-            float sample = is_int16 ? (float)s16[lane * hop + i] * BC_INT16_SCALE : f32[lane * hop + i];
-            (*out)[lane] = sample * (leaks ? 1.0f : plan->window[i]);
-        }
-    }
-}
-
-static void load_inside(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x) {
-    if (source->s16 != NULL) {
-        load_lanes(plan, source, first, x, 1);
-    } else {
-        load_lanes(plan, source, first, x, 0);
-    }
-}
-
-static int lanes_lie_inside(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count) {
-    return count == BC_LANES && source->ring_size == 0 && window_start(plan, first) >= 0 &&
-           window_start(plan, first + BC_LANES - 1) + plan->config.win_length <= (int64_t)source->length;
-}
-
-/* A tile of bands is transposed, so that each frame's row is written along its bands. */
-static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
+/* Four bands at a time, so that each frame's row is written along its bands. */
+BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, const bc_vc *z, size_t count,
+                              float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
     const float *weights = plan->weights;
-    for (size_t band = 0; band < n_mels; band += BC_LANES) {
-        size_t width = n_mels - band < BC_LANES ? n_mels - band : BC_LANES;
-        bc_vf tile[BC_LANES];
-        for (size_t i = 0; i < BC_LANES; i++) {
+    for (size_t band = 0; band < n_mels; band += 4) {
+        size_t width = n_mels - band < 4 ? n_mels - band : 4;
+        bc_vf tile[4];
+        for (size_t i = 0; i < 4; i++) {
             tile[i] = bc_splat(0.0f);
             if (i < width) {
-                tile[i] = band_value(plan, z, band + i, weights);
-                weights += plan->bands[band + i].count;
+                bc_band triangle = plan->bands[band + i];
+                tile[i] = band_sum(z + triangle.first, weights, triangle.count);
+                weights += triangle.count;
             }
         }
-        bc_vf_transpose(tile);
-        for (size_t lane = 0; lane < count; lane++) {
-            float *row = features + lane * n_mels + band;
-            if (width == BC_LANES) {
-                bc_vf_store(row, tile[lane]);
+        for (size_t i = 0; i < 4; i++) {
+            tile[i] = compressed(plan, compression, tile[i]);
+        }
+        bc_vf_transpose_blocks(tile);
+        if (width == 4 && count == BC_LANES) {
+            for (size_t j = 0; j < 4; j++) {
+                bc_vf_store_blocks(features + j * n_mels + band, 4 * n_mels, tile[j]);
             }
-            for (size_t i = 0; width < BC_LANES && i < width; i++) {
-                row[i] = tile[lane][i];
+        } else {
+            for (size_t lane = 0; lane < count; lane++) {
+                for (size_t i = 0; i < width; i++) {
+                    features[lane * n_mels + band + i] = tile[lane % 4][lane / 4 * 4 + i];
+                }
             }
         }
     }
 }
-#else
+
 static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
-    const float *weights = plan->weights;
-    (void)count; /* one lane, one frame */
-    for (size_t band = 0; band < (size_t)plan->config.n_mels; band++) {
-        features[band] = band_value(plan, z, band, weights);
-        weights += plan->bands[band].count;
+    switch (plan->config.compression) {
+    case BC_COMPRESSION_DB: store_bands_as(plan, BC_COMPRESSION_DB, z, count, features); break;
+    case BC_COMPRESSION_LOG: store_bands_as(plan, BC_COMPRESSION_LOG, z, count, features); break;
+    case BC_COMPRESSION_LOG_MAX: store_bands_as(plan, BC_COMPRESSION_LOG_MAX, z, count, features); break;
+    default: store_bands_as(plan, BC_COMPRESSION_NONE, z, count, features); break;
     }
 }
-#endif
 
 void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
                                  float *features) {
-    bc_vf *x = (bc_vf *)(void *)plan->work;
     bc_vc *z = (bc_vc *)(void *)plan->work;
+    float *room = plan->work + (size_t)plan->config.n_fft * BC_LANES;
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
-        clear_outside_window(plan, x);
-#if BC_LANES > 1
-        if (lanes_lie_inside(plan, source, first + done, batch)) {
-            load_inside(plan, source, first + done, x);
-        } else
-#endif
-            for (size_t lane = 0; lane < BC_LANES; lane++) {
-                /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
-                load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
-            }
-        bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
-        fft(plan, z);
-        split(plan, z, mean);
+        levels_of(plan, rows_of(plan, source, first + done, batch, room), z);
         store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
         done += batch;
     }

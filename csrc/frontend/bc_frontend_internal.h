@@ -24,6 +24,9 @@
 #define BC_MAX_LANES 1
 #endif
 
+/* Frames that the working memory holds: a kernel across frames may have to write out its samples first. */
+#define BC_WORK_LANES (BC_MAX_LANES == 1 ? 1 : 2 * BC_MAX_LANES)
+
 #define BC_MAX_STAGES 12u
 #define BC_RAM_ALIGNMENT 64u
 #define BC_INT16_SCALE (1.0f / 32768.0f)
@@ -77,7 +80,7 @@ typedef struct bc_plan {
                               * empty where the window fills the frame */
     bc_band *bands;          /* [n_mels] */
     float *weights;
-    float *work;             /* [n_fft * BC_MAX_LANES] */
+    float *work;             /* [n_fft * BC_WORK_LANES] */
     float *ring;             /* [ring_size] */
     float ref_level;         /* 10*log10(max(ref, amin)) */
     uint32_t ring_size;

@@ -85,6 +85,77 @@ BC_INLINE void bc_vf_transpose(bc_vf x[BC_LANES]) {
     }
 }
 
+/* ---- blocks of four floats, for tiles of four values of BC_LANES frames ---- */
+
+#if BC_LANES == 4
+#define BC_BLOCKS(a, b, c, d) a, b, c, d
+#elif BC_LANES == 8
+#define BC_BLOCKS(a, b, c, d) a, b, c, d, a + 4, b + 4, c + 4, d + 4
+#elif BC_LANES == 16
+#define BC_BLOCKS(a, b, c, d) \
+    a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, d + 8, a + 12, b + 12, c + 12, d + 12
+#endif
+
+typedef float bc_block __attribute__((vector_size(16)));
+#if BC_LANES == 16
+typedef float bc_blocks2 __attribute__((vector_size(32)));
+#endif
+
+BC_INLINE bc_block bc_block_load(const float *p) {
+    bc_block x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* The blocks at p, p + stride, ... side by side. */
+BC_INLINE bc_vf bc_vf_load_blocks(const float *p, size_t stride) {
+#if BC_LANES == 4
+    (void)stride;
+    return bc_vf_load(p);
+#elif defined(__clang__) || __GNUC__ >= 12
+#define BC_PAIR(p) __builtin_shufflevector(bc_block_load(p), bc_block_load((p) + stride), 0, 1, 2, 3, 4, 5, 6, 7)
+#if BC_LANES == 8
+    return BC_PAIR(p);
+#else
+    bc_blocks2 low = BC_PAIR(p), high = BC_PAIR(p + 2 * stride);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+#else
+    float x[BC_LANES];
+    for (size_t i = 0; i < BC_LANES; i += 4) {
+        __builtin_memcpy(x + i, p + i / 4 * stride, sizeof(bc_block));
+    }
+    return bc_vf_load(x);
+#endif
+}
+
+BC_INLINE void bc_vf_store_blocks(float *p, size_t stride, bc_vf x) {
+    float blocks[BC_LANES];
+    bc_vf_store(blocks, x);
+    for (size_t i = 0; i < BC_LANES / 4; i++) {
+        __builtin_memcpy(p + i * stride, blocks + 4 * i, sizeof(bc_block));
+    }
+}
+
+/* Transposes every square of four vectors' blocks. */
+BC_INLINE void bc_vf_transpose_blocks(bc_vf x[4]) {
+    bc_vf low01 = BC_SHUFFLE(x[0], x[1], BC_BLOCKS(0, BC_LANES, 1, BC_LANES + 1));
+    bc_vf high01 = BC_SHUFFLE(x[0], x[1], BC_BLOCKS(2, BC_LANES + 2, 3, BC_LANES + 3));
+    bc_vf low23 = BC_SHUFFLE(x[2], x[3], BC_BLOCKS(0, BC_LANES, 1, BC_LANES + 1));
+    bc_vf high23 = BC_SHUFFLE(x[2], x[3], BC_BLOCKS(2, BC_LANES + 2, 3, BC_LANES + 3));
+    x[0] = BC_SHUFFLE(low01, low23, BC_BLOCKS(0, 1, BC_LANES, BC_LANES + 1));
+    x[1] = BC_SHUFFLE(low01, low23, BC_BLOCKS(2, 3, BC_LANES + 2, BC_LANES + 3));
+    x[2] = BC_SHUFFLE(high01, high23, BC_BLOCKS(0, 1, BC_LANES, BC_LANES + 1));
+    x[3] = BC_SHUFFLE(high01, high23, BC_BLOCKS(2, 3, BC_LANES + 2, BC_LANES + 3));
+}
+
+/* Value j of each block in all of the block. */
+BC_INLINE bc_vf bc_vf_spread(bc_vf x, size_t j) {
+    bc_vf from[4] = {BC_SHUFFLE(x, x, BC_BLOCKS(0, 0, 0, 0)), BC_SHUFFLE(x, x, BC_BLOCKS(1, 1, 1, 1)),
+                     BC_SHUFFLE(x, x, BC_BLOCKS(2, 2, 2, 2)), BC_SHUFFLE(x, x, BC_BLOCKS(3, 3, 3, 3))};
+    return from[j];
+}
+
 #endif
 
 /* mask is all ones or all zeros in each lane */
