@@ -23,13 +23,6 @@ typedef struct bc_rows {
     size_t stride;
 } bc_rows;
 
-/* Samples [i, i + 4) of all frames. Block b of tile[j] holds those of frame 4 * b + j. */
-BC_INLINE void load_tile(bc_rows rows, size_t i, bc_vf tile[4]) {
-    for (size_t j = 0; j < 4; j++) {
-        tile[j] = bc_vf_load_blocks(rows.at + j * rows.stride + i, 4 * rows.stride);
-    }
-}
-
 /* The first sample of the frame, in the clip; negative in the left padding. */
 static int64_t frame_start(const bc_plan *plan, uint64_t frame) {
     return (int64_t)(frame * (uint64_t)plan->config.hop_length) - plan->pad;
@@ -93,6 +86,26 @@ static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t fi
     return (bc_rows){room, stride};
 }
 
+/* The first samples of the frames, block by block: frame 4 * b + j is number b of start[j]. */
+typedef struct bc_starts {
+    const float *start[4][BC_LANES / 4];
+} bc_starts;
+
+BC_INLINE bc_starts starts_of(bc_rows rows, size_t offset) {
+    bc_starts starts;
+    for (size_t lane = 0; lane < BC_LANES; lane++) {
+        starts.start[lane % 4][lane / 4] = rows.at + lane * rows.stride + offset;
+    }
+    return starts;
+}
+
+/* Samples [i, i + 4) of all frames. Block b of tile[j] holds those of frame 4 * b + j. */
+BC_INLINE void load_tile(const bc_starts *starts, size_t i, bc_vf tile[4]) {
+    for (size_t j = 0; j < 4; j++) {
+        tile[j] = bc_vf_load_blocks(starts->start[j], i);
+    }
+}
+
 /* ---- window ---- */
 
 /* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
@@ -101,10 +114,10 @@ static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t fi
 static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     size_t length = (size_t)plan->config.win_length, i = 0;
     bc_vf mean = bc_splat(0.0f);
-    rows.at += plan->window_offset;
+    bc_starts starts = starts_of(rows, plan->window_offset);
     for (; i + 4 <= length; i += 4) {
         bc_vf tile[4];
-        load_tile(rows, i, tile);
+        load_tile(&starts, i, tile);
         bc_vf_transpose_blocks(tile);
         mean += tile[0];
         mean += tile[1];
@@ -113,15 +126,15 @@ static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     }
     for (; i < length; i++) {
         for (size_t lane = 0; lane < BC_LANES; lane++) {
-            mean[lane] += rows.at[lane * rows.stride + i];
+            mean[lane] += starts.start[lane % 4][lane / 4][i];
         }
     }
     return mean * (1.0f / (float)length);
 }
 
 /* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
-BC_INLINE void windowed_tile(const bc_plan *plan, bc_rows rows, size_t i, const bc_vf means[4], int leaks,
-                             bc_vf tile[4]) {
+BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_t i, const bc_vf means[4],
+                             int leaks, bc_vf tile[4]) {
     const float *window = plan->window;
     float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     if (leaks) {
@@ -139,8 +152,8 @@ BC_INLINE void windowed_tile(const bc_plan *plan, bc_rows rows, size_t i, const 
             window -= start;
         }
     }
-    bc_vf weights = bc_vf_load_blocks(window + i, 0);
-    load_tile(rows, i, tile);
+    bc_vf weights = bc_vf_repeat_block(window + i);
+    load_tile(starts, i, tile);
     for (size_t j = 0; j < 4; j++) {
         tile[j] = (leaks ? tile[j] - means[j] : tile[j]) * weights;
     }
@@ -161,12 +174,13 @@ BC_INLINE void load_turns(const float *w, size_t radix, size_t k, bc_vc turn[4])
 BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z,
                            size_t radix, void (*butterfly)(bc_vc *, size_t)) {
     size_t stride = plan->half / radix;
+    bc_starts starts = starts_of(rows, 0);
     for (size_t c = 0; c < stride; c += 2) {
         bc_vc even[5], odd[5];
         c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
         for (size_t j = 0; j < radix; j++) {
             bc_vf tile[4];
-            windowed_tile(plan, rows, 2 * (c + j * stride), means, leaks, tile);
+            windowed_tile(plan, &starts, 2 * (c + j * stride), means, leaks, tile);
             even[j] = (bc_vc){tile[0], tile[1]};
             odd[j] = (bc_vc){tile[2], tile[3]};
         }

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if BC_LANES >= 8
+#include <immintrin.h>
+#endif
+
 #define BC_INLINE static inline __attribute__((always_inline))
 
 #if BC_LANES == 1
@@ -97,9 +101,6 @@ BC_INLINE void bc_vf_transpose(bc_vf x[BC_LANES]) {
 #endif
 
 typedef float bc_block __attribute__((vector_size(16)));
-#if BC_LANES == 16
-typedef float bc_blocks2 __attribute__((vector_size(32)));
-#endif
 
 BC_INLINE bc_block bc_block_load(const float *p) {
     bc_block x;
@@ -107,34 +108,46 @@ BC_INLINE bc_block bc_block_load(const float *p) {
     return x;
 }
 
-/* The blocks at p, p + stride, ... side by side. */
-BC_INLINE bc_vf bc_vf_load_blocks(const float *p, size_t stride) {
+/* Blocks of four floats from p[0], p[1], ... on, i floats further, side by side; the compilers do not
+ * find the instructions for this themselves. */
+BC_INLINE bc_vf bc_vf_load_blocks(const float *const p[BC_LANES / 4], size_t i) {
 #if BC_LANES == 4
-    (void)stride;
-    return bc_vf_load(p);
-#elif defined(__clang__) || __GNUC__ >= 12
-#define BC_PAIR(p) __builtin_shufflevector(bc_block_load(p), bc_block_load((p) + stride), 0, 1, 2, 3, 4, 5, 6, 7)
-#if BC_LANES == 8
-    return BC_PAIR(p);
-#else
-    bc_blocks2 low = BC_PAIR(p), high = BC_PAIR(p + 2 * stride);
-    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return bc_block_load(p[0] + i);
+#elif BC_LANES == 8
+    __m256 low = _mm256_castps128_ps256(_mm_loadu_ps(p[0] + i));
+    return _mm256_insertf128_ps(low, _mm_loadu_ps(p[1] + i), 1);
+#elif BC_LANES == 16
+    __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(p[0] + i));
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(p[1] + i), 1);
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(p[2] + i), 2);
+    return _mm512_insertf32x4(x, _mm_loadu_ps(p[3] + i), 3);
 #endif
-#else
-    float x[BC_LANES];
-    for (size_t i = 0; i < BC_LANES; i += 4) {
-        __builtin_memcpy(x + i, p + i / 4 * stride, sizeof(bc_block));
-    }
-    return bc_vf_load(x);
+}
+
+/* The same four floats in every block. */
+BC_INLINE bc_vf bc_vf_repeat_block(const float *p) {
+#if BC_LANES == 4
+    return bc_block_load(p);
+#elif BC_LANES == 8
+    return _mm256_broadcast_ps((const __m128 *)(const void *)p);
+#elif BC_LANES == 16
+    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
 #endif
 }
 
 BC_INLINE void bc_vf_store_blocks(float *p, size_t stride, bc_vf x) {
-    float blocks[BC_LANES];
-    bc_vf_store(blocks, x);
-    for (size_t i = 0; i < BC_LANES / 4; i++) {
-        __builtin_memcpy(p + i * stride, blocks + 4 * i, sizeof(bc_block));
-    }
+#if BC_LANES == 4
+    (void)stride;
+    bc_vf_store(p, x);
+#elif BC_LANES == 8
+    _mm_storeu_ps(p, _mm256_castps256_ps128(x));
+    _mm_storeu_ps(p + stride, _mm256_extractf128_ps(x, 1));
+#elif BC_LANES == 16
+    _mm_storeu_ps(p, _mm512_castps512_ps128(x));
+    _mm_storeu_ps(p + stride, _mm512_extractf32x4_ps(x, 1));
+    _mm_storeu_ps(p + 2 * stride, _mm512_extractf32x4_ps(x, 2));
+    _mm_storeu_ps(p + 3 * stride, _mm512_extractf32x4_ps(x, 3));
+#endif
 }
 
 /* Transposes every square of four vectors' blocks. */
