@@ -387,17 +387,19 @@ static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
 
 BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
     bc_vf sum = bc_splat(0.0f);
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-        sum += bin[i].re * weights[i];
-        sum += bin[i + 1].re * weights[i + 1];
-        sum += bin[i + 2].re * weights[i + 2];
-        sum += bin[i + 3].re * weights[i + 3];
+    for (; count >= 4; count -= 4, bin += 4, weights += 4) {
+        sum += bin[0].re * weights[0];
+        sum += bin[1].re * weights[1];
+        sum += bin[2].re * weights[2];
+        sum += bin[3].re * weights[3];
     }
-    for (; i < count; i++) {
-        sum += bin[i].re * weights[i];
+    if (count >= 2) {
+        sum += bin[0].re * weights[0];
+        sum += bin[1].re * weights[1];
+        bin += 2;
+        weights += 2;
     }
-    return sum;
+    return count % 2 != 0 ? sum + bin[0].re * weights[0] : sum;
 }
 
 BC_INLINE bc_vf band_sum(const bc_vc *bin, const float *weights, size_t count) {
@@ -422,36 +424,46 @@ BC_INLINE bc_vf compressed(const bc_plan *plan, bc_compression compression, bc_v
     }
 }
 
-/* Four bands at a time, so that each frame's row is written along its bands. */
+/* Four bands of all frames, the spare ones 0, to where they stand in the frames' rows. */
+BC_INLINE void store_tile(bc_vf tile[4], size_t width, size_t count, float *features, size_t n_mels) {
+    bc_vf_transpose_blocks(tile);
+    if (width == 4 && count == BC_LANES) {
+        for (size_t j = 0; j < 4; j++) {
+            bc_vf_store_blocks(features + j * n_mels, 4 * n_mels, tile[j]);
+        }
+        return;
+    }
+    for (size_t lane = 0; lane < count; lane++) {
+        for (size_t i = 0; i < width; i++) {
+            features[lane * n_mels + i] = tile[lane % 4][lane / 4 * 4 + i];
+        }
+    }
+}
+
+#define BC_SUMS 16u
+
+/* So many bands at a time: first all sums, then all logarithms. */
 BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, const bc_vc *z, size_t count,
                               float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
     const float *weights = plan->weights;
-    for (size_t band = 0; band < n_mels; band += 4) {
-        size_t width = n_mels - band < 4 ? n_mels - band : 4;
-        bc_vf tile[4];
-        for (size_t i = 0; i < 4; i++) {
-            tile[i] = bc_splat(0.0f);
-            if (i < width) {
-                bc_band triangle = plan->bands[band + i];
-                tile[i] = band_sum(z + triangle.first, weights, triangle.count);
-                weights += triangle.count;
-            }
+    for (size_t band = 0; band < n_mels; band += BC_SUMS) {
+        bc_vf sums[BC_SUMS];
+        size_t width = n_mels - band < BC_SUMS ? n_mels - band : BC_SUMS;
+        for (size_t i = 0; i < width; i++) {
+            bc_band triangle = plan->bands[band + i];
+            sums[i] = band_sum(z + triangle.first, weights, triangle.count);
+            weights += triangle.count;
         }
-        for (size_t i = 0; i < 4; i++) {
-            tile[i] = compressed(plan, compression, tile[i]);
+        for (size_t i = width; i % 4 != 0; i++) {
+            sums[i] = bc_splat(0.0f);
         }
-        bc_vf_transpose_blocks(tile);
-        if (width == 4 && count == BC_LANES) {
+        for (size_t i = 0; i < width; i += 4) {
+            bc_vf tile[4];
             for (size_t j = 0; j < 4; j++) {
-                bc_vf_store_blocks(features + j * n_mels + band, 4 * n_mels, tile[j]);
+                tile[j] = compressed(plan, compression, sums[i + j]);
             }
-        } else {
-            for (size_t lane = 0; lane < count; lane++) {
-                for (size_t i = 0; i < width; i++) {
-                    features[lane * n_mels + band + i] = tile[lane % 4][lane / 4 * 4 + i];
-                }
-            }
+            store_tile(tile, width - i < 4 ? width - i : 4, count, features + band + i, n_mels);
         }
     }
 }
@@ -465,14 +477,38 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
     }
 }
 
-void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
-                                 float *features) {
+/* As bc_samples_are_finite. */
+static int are_finite(const float *pcm, size_t n) {
+    bc_vi bad = {0};
+    size_t i = 0;
+    for (; i + BC_LANES <= n; i += BC_LANES) {
+        bad |= (bc_vf_bits(bc_vf_load(pcm + i)) & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
+    }
+    int32_t any = bc_samples_are_finite(pcm + i, n - i) ? 0 : -1;
+    for (size_t lane = 0; lane < BC_LANES; lane++) {
+        any |= bad[lane];
+    }
+    return any == 0;
+}
+
+int BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                                float *features) {
     bc_vc *z = (bc_vc *)(void *)plan->work;
     float *room = plan->work + (size_t)plan->config.n_fft * BC_LANES;
+    int64_t checked = frame_start(plan, first), length = (int64_t)source->length;
+    int finite = 1;
+    checked = checked < 0 ? 0 : checked;
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
+        int64_t end = frame_start(plan, first + done + batch - 1) + plan->config.n_fft;
+        end = end < length ? end : length;
+        if (source->f32 != NULL && end > checked) { /* here, because they are about to be read anyway */
+            finite &= are_finite(source->f32 + checked, (size_t)(end - checked));
+            checked = end;
+        }
         levels_of(plan, rows_of(plan, source, first + done, batch, room), z);
         store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
         done += batch;
     }
+    return finite;
 }

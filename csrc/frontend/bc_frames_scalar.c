@@ -237,21 +237,20 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
     }
 }
 
-void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
-                                 float *features) {
+int BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                                float *features) {
     bc_vf *x = (bc_vf *)(void *)plan->work;
     bc_vc *z = (bc_vc *)(void *)plan->work;
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
         clear_outside_window(plan, x);
-            for (size_t lane = 0; lane < BC_LANES; lane++) {
-                /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
-                load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
-            }
+        load_lane(plan, source, first + done, 0, x);
         bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
         fft(plan, z);
         split(plan, z, mean);
         store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
         done += batch;
     }
+    int is_clip = source->f32 != NULL && source->ring_size == 0; /* a stream has checked its samples */
+    return is_clip ? bc_samples_are_finite(source->f32, (size_t)source->length) : 1;
 }

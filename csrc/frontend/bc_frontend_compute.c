@@ -19,12 +19,11 @@ int bc_too_short(const bc_plan *plan, uint64_t n_samples) {
 
 /* The bits of a float's magnitude grow with it, and those of infinity and NaN are the largest. */
 int bc_samples_are_finite(const float *pcm, size_t n) {
-    const int32_t limit = 0x4e800000; /* 2^30 */
     int32_t bad = 0;
     for (size_t i = 0; i < n; i++) {
         int32_t bits;
         __builtin_memcpy(&bits, &pcm[i], sizeof bits);
-        bad |= (bits & 0x7fffffff) > limit;
+        bad |= (bits & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
     }
     return bad == 0;
 }
@@ -52,6 +51,16 @@ static void relate_to_maximum(const bc_frontend_config *cfg, float *features, si
     }
 }
 
+/* Whether the samples after the end of the last frame are finite. */
+static int rest_is_finite(const bc_plan *plan, const bc_source *source, uint64_t n_frames) {
+    uint64_t end = 0;
+    if (n_frames != 0) {
+        end = (n_frames - 1u) * (uint64_t)plan->config.hop_length + (uint64_t)plan->config.n_fft - plan->pad;
+    }
+    return source->f32 == NULL || end >= source->length ||
+           bc_samples_are_finite(source->f32 + end, (size_t)(source->length - end));
+}
+
 static bc_status compute(bc_frontend *fe, const bc_source *source, float *features, size_t max_frames,
                          size_t *n_frames) {
     const bc_plan *plan = bc_const_plan_of(fe);
@@ -62,11 +71,11 @@ static bc_status compute(bc_frontend *fe, const bc_source *source, float *featur
     if (count > max_frames) {
         return BC_OUTPUT_TOO_SMALL;
     }
-    if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
+    size_t n = (size_t)count * (size_t)plan->config.n_mels;
+    int finite = plan->kernel(plan, source, 0, (size_t)count, features);
+    if (!finite || !rest_is_finite(plan, source, count)) {
         return BC_SAMPLE_NOT_FINITE;
     }
-    size_t n = (size_t)count * (size_t)plan->config.n_mels;
-    plan->kernel(plan, source, 0, (size_t)count, features);
     relate_to_maximum(&plan->config, features, n);
     *n_frames = (size_t)count;
     return bc_features_normalize(features, (size_t)count, (size_t)plan->config.n_mels, plan->config.normalize);

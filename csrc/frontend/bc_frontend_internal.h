@@ -30,6 +30,7 @@
 #define BC_MAX_STAGES 12u
 #define BC_RAM_ALIGNMENT 64u
 #define BC_INT16_SCALE (1.0f / 32768.0f)
+#define BC_LARGEST_SAMPLE_BITS 0x4e800000 /* 2^30: no spectrum overflows */
 
 /* Powers below this become 0, so that no later product is subnormal: the answer is then the same
  * on processors (and in processes) that flush subnormal numbers to zero. It is -240 dB; the
@@ -47,9 +48,10 @@ typedef struct bc_source {
 
 struct bc_plan;
 
-/* Computes frames [first, first + count) of the source into rows of n_mels floats. */
-typedef void bc_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
-                       float *features);
+/* Computes frames [first, first + count) of the source into rows of n_mels floats. Returns 0 where a clip's
+ * sample between the first frame's start and the last one's end is not finite: the rows are then worthless. */
+typedef int bc_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                      float *features);
 
 typedef struct bc_isa {
     const char *name;
@@ -132,6 +134,6 @@ const bc_isa *bc_isa_at(size_t index);
 /* bc_frontend_compute.c */
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples);
 int bc_too_short(const bc_plan *plan, uint64_t n_samples);
-int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30: no spectrum overflows */
+int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30 */
 
 #endif
