@@ -410,17 +410,22 @@ BC_INLINE bc_vf band_sum(const bc_vc *bin, const float *weights, size_t count) {
     return sum;
 }
 
-BC_INLINE bc_vf compressed(const bc_plan *plan, bc_compression compression, bc_vf x) {
+#define BC_TOGETHER 8u
+
+/* So many vectors step by step: one logarithm alone is a long chain of operations. */
+BC_INLINE void compress(const bc_plan *plan, bc_compression compression, bc_vf x[BC_TOGETHER]) {
     const bc_frontend_config *cfg = &plan->config;
-    switch (compression) {
-    case BC_COMPRESSION_DB: /* 10/ln 10 */
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->amin))) * 4.34294482f - plan->ref_level;
-    case BC_COMPRESSION_LOG:
-        return bc_vf_ln(x + cfg->log_offset);
-    case BC_COMPRESSION_LOG_MAX:
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->log_offset)));
-    default:
-        return x;
+    for (size_t i = 0; i < BC_TOGETHER; i++) {
+        switch (compression) {
+        case BC_COMPRESSION_DB: x[i] = bc_vf_max(x[i], bc_splat(cfg->amin)); break;
+        case BC_COMPRESSION_LOG: x[i] = x[i] + cfg->log_offset; break;
+        case BC_COMPRESSION_LOG_MAX: x[i] = bc_vf_max(x[i], bc_splat(cfg->log_offset)); break;
+        default: return;
+        }
+    }
+    bc_vf_ln_of(x, BC_TOGETHER);
+    for (size_t i = 0; i < BC_TOGETHER && compression == BC_COMPRESSION_DB; i++) {
+        x[i] = x[i] * 4.34294482f - plan->ref_level; /* 10/ln 10 */
     }
 }
 
@@ -455,15 +460,14 @@ BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, c
             sums[i] = band_sum(z + triangle.first, weights, triangle.count);
             weights += triangle.count;
         }
-        for (size_t i = width; i % 4 != 0; i++) {
+        for (size_t i = width; i % BC_TOGETHER != 0; i++) {
             sums[i] = bc_splat(0.0f);
         }
+        for (size_t i = 0; i < width; i += BC_TOGETHER) {
+            compress(plan, compression, sums + i);
+        }
         for (size_t i = 0; i < width; i += 4) {
-            bc_vf tile[4];
-            for (size_t j = 0; j < 4; j++) {
-                tile[j] = compressed(plan, compression, sums[i + j]);
-            }
-            store_tile(tile, width - i < 4 ? width - i : 4, count, features + band + i, n_mels);
+            store_tile(sums + i, width - i < 4 ? width - i : 4, count, features + band + i, n_mels);
         }
     }
 }

@@ -241,4 +241,27 @@ BC_INLINE bc_vf bc_vf_ln(bc_vf x) {
     return e * 0.693359375f + (f + (tail - e * 2.12194440e-4f));
 }
 
+/* The same for n vectors (a constant, at most 8), step by step. */
+BC_INLINE void bc_vf_ln_of(bc_vf *x, size_t n) {
+    static const float factors[] = {-0.0763114914f, 0.12854901f, -0.132079005f, 0.141900107f, -0.166165218f,
+                                    0.200016156f,   -0.25001061f, 0.333333284f};
+    bc_vf e[8], f[8], p[8];
+    for (size_t i = 0; i < n; i++) {
+        bc_vi bits = bc_vf_bits(x[i]) - 0x3f3504f3;
+        e[i] = bc_vf_of_int(bits >> 23);
+        f[i] = bc_vf_of_bits((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
+        p[i] = bc_splat(factors[0]);
+    }
+    for (size_t j = 1; j < 8; j++) {
+        for (size_t i = 0; i < n; i++) {
+            p[i] = p[i] * f[i] + factors[j];
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        bc_vf f2 = f[i] * f[i];
+        bc_vf tail = f[i] * f2 * p[i] - 0.5f * f2;
+        x[i] = e[i] * 0.693359375f + (f[i] + (tail - e[i] * 2.12194440e-4f));
+    }
+}
+
 #endif
