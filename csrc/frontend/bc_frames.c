@@ -202,6 +202,18 @@ BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4]
     }
 }
 
+/* z[0], z[span], ... turned and then transformed, with few of them in registers at a time. */
+BC_INLINE void turned_butterfly4(const bc_vc *z, size_t span, const bc_vc turn[4], bc_vc out[4]) {
+    bc_vc c = twiddle(z[2 * span], turn[1]), a = z[0];
+    bc_vc ac = add(a, c), ac_ = sub(a, c);
+    bc_vc b = twiddle(z[span], turn[0]), d = twiddle(z[3 * span], turn[2]);
+    bc_vc bd = add(b, d), bd_ = minus_i(sub(b, d));
+    out[0] = add(ac, bd);
+    out[1] = add(ac_, bd_);
+    out[2] = sub(ac, bd);
+    out[3] = sub(ac_, bd_);
+}
+
 /* Transforms of length span join to transforms of length radix * span. The radix is a constant in each
  * call, so the compiler makes four loops of this one. */
 BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
@@ -214,11 +226,15 @@ BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butte
         load_turns(w, radix, k, turn);
         for (size_t at = k; at < n; at += radix * span) {
             bc_vc v[5];
-            v[0] = z[at];
-            for (size_t j = 1; j < radix; j++) {
-                v[j] = twiddle(z[at + j * span], turn[j - 1]);
+            if (radix == 4) {
+                turned_butterfly4(z + at, span, turn, v);
+            } else {
+                v[0] = z[at];
+                for (size_t j = 1; j < radix; j++) {
+                    v[j] = twiddle(z[at + j * span], turn[j - 1]);
+                }
+                butterfly(v, 1);
             }
-            butterfly(v, 1);
             for (size_t j = 0; j < radix; j++) {
                 z[at + j * span] = v[j];
             }
@@ -323,11 +339,7 @@ BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
 BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float *w, bc_vc out[4]) {
     bc_vc turn[4];
     load_turns(w, 4, k, turn);
-    out[0] = z[k];
-    for (size_t j = 1; j < 4; j++) {
-        out[j] = twiddle(z[k + j * span], turn[j - 1]);
-    }
-    butterfly4(out, 1);
+    turned_butterfly4(z + k, span, turn, out);
 }
 
 /* The last stage, of radix 4, and the split: butterflies k and span - k give four pairs. */
