@@ -63,8 +63,8 @@ static void load_samples(const bc_plan *plan, const bc_source *source, int64_t s
     }
 }
 
-/* Frames inside a clip of floats are read where they are; others are first written out to room, which holds
- * BC_LANES * n_fft floats. Spare lanes are silent. */
+/* Frames inside a clip of floats are read where they are; others are first written out to room: see
+ * bc_work_size. Spare lanes are silent. */
 static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *room) {
     size_t n_fft = (size_t)plan->config.n_fft, hop = (size_t)plan->config.hop_length;
     int64_t start = frame_start(plan, first), end = frame_start(plan, first + BC_LANES - 1) + (int64_t)n_fft;
@@ -493,16 +493,21 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
     }
 }
 
+BC_INLINE bc_vi too_large(const float *pcm) {
+    return (bc_vf_bits(bc_vf_load(pcm)) & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
+}
+
 /* As bc_samples_are_finite. */
 static int are_finite(const float *pcm, size_t n) {
-    bc_vi bad = {0};
+    bc_vi bad[2] = {{0}, {0}};
     size_t i = 0;
-    for (; i + BC_LANES <= n; i += BC_LANES) {
-        bad |= (bc_vf_bits(bc_vf_load(pcm + i)) & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
+    for (; i + 4 * BC_LANES <= n; i += 4 * BC_LANES) {
+        bad[0] |= too_large(pcm + i) | too_large(pcm + i + BC_LANES);
+        bad[1] |= too_large(pcm + i + 2 * BC_LANES) | too_large(pcm + i + 3 * BC_LANES);
     }
     int32_t any = bc_samples_are_finite(pcm + i, n - i) ? 0 : -1;
     for (size_t lane = 0; lane < BC_LANES; lane++) {
-        any |= bad[lane];
+        any |= bad[0][lane] | bad[1][lane];
     }
     return any == 0;
 }

@@ -22,7 +22,7 @@ static size_t lay_out(bc_plan *plan, uintptr_t base) {
         plan->member = (void *)(base + at);                          \
         at += ((count) * sizeof *plan->member + 3u) & ~(size_t)3u;   \
     } while (0)
-    BC_PLACE(work, n_fft * BC_WORK_LANES);
+    BC_PLACE(work, bc_work_size(&plan->config));
     BC_PLACE(ring, plan->ring_size);
     BC_PLACE(twiddles, 2u * bc_fft_twiddle_count(plan));
     BC_PLACE(split, 2u * (plan->half / 2u + 1u));

@@ -24,9 +24,6 @@
 #define BC_MAX_LANES 1
 #endif
 
-/* Frames that the working memory holds: a kernel across frames may have to write out its samples first. */
-#define BC_WORK_LANES (BC_MAX_LANES == 1 ? 1 : 2 * BC_MAX_LANES)
-
 #define BC_MAX_STAGES 12u
 #define BC_RAM_ALIGNMENT 64u
 #define BC_INT16_SCALE (1.0f / 32768.0f)
@@ -82,7 +79,7 @@ typedef struct bc_plan {
                               * empty where the window fills the frame */
     bc_band *bands;          /* [n_mels] */
     float *weights;
-    float *work;             /* [n_fft * BC_WORK_LANES] */
+    float *work;             /* [bc_work_size] */
     float *ring;             /* [ring_size] */
     float ref_level;         /* 10*log10(max(ref, amin)) */
     uint32_t ring_size;
@@ -109,6 +106,14 @@ static inline const bc_plan *bc_const_plan_of(const bc_frontend *fe) {
 /* A Hann window that fills the frame has a spectrum of three bins; a shorter one leaks into all. */
 static inline int bc_window_leaks(const bc_plan *plan) {
     return plan->config.win_length < plan->config.n_fft;
+}
+
+/* Floats of working memory: the FFTs of the frames side by side, and for a kernel across frames their
+ * samples, one after the other, where it cannot read them in the clip itself. */
+static inline size_t bc_work_size(const bc_frontend_config *cfg) {
+    size_t n_fft = (size_t)cfg->n_fft, hop = (size_t)cfg->hop_length;
+    size_t stride = hop < n_fft ? hop : n_fft;
+    return n_fft * BC_MAX_LANES + (BC_MAX_LANES == 1 ? 0u : stride * (BC_MAX_LANES - 1u) + n_fft);
 }
 
 /* bc_tables.c: the constant tables, exact on every target. NULL pointers only count. */

@@ -176,7 +176,16 @@ BC_INLINE bc_vf bc_vf_select(bc_vi mask, bc_vf yes, bc_vf no) {
     return bc_vf_of_bits((mask & bc_vf_bits(yes)) | (~mask & bc_vf_bits(no)));
 }
 
-BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) { return bc_vf_select(bc_vf_less(a, b), b, a); }
+/* The larger, or a where neither is. */
+BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) {
+#if BC_LANES == 8
+    return _mm256_max_ps(b, a);
+#elif BC_LANES == 16
+    return _mm512_max_ps(b, a);
+#else
+    return bc_vf_select(bc_vf_less(a, b), b, a);
+#endif
+}
 
 /* The square root of a normal number or 0, correctly rounded, bit by bit. */
 BC_INLINE float bc_sqrt_in_integers(float x) {
