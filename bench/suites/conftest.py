@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from side_by_side import Samples
 
 
+def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
+    from babycry_bench.machine import describe_machine, machine_warnings
+    from babycry_edge.frontend import instruction_sets
+
+    machine_info["instruction_set"] = instruction_sets()[0]
+    for warning in machine_warnings(describe_machine()):
+        print(f"warning: {warning}")
+
+
 @pytest.fixture(scope="session")
 def minute() -> Samples:
     """60 s of the bundled clips, one after the other, again and again; (960000,) float32."""

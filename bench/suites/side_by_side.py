@@ -32,7 +32,7 @@ class Comparison:
         peer_ms: median time of the peer in ms, in the fastest of its ways.
         way: that way.
         ratio: ``peer_ms / ours_ms``; above 1 ours is the faster.
-        ratio_of_minima: the same of the fastest rounds, which other work on the machine spoils less.
+        ratio_of_minima: that of the fastest rounds, which other work on the machine spoils less.
         least: the smallest ratio that passes, or None where the figure is only reported.
         aim: a ratio to strive for.
     """
@@ -46,6 +46,11 @@ class Comparison:
     ratio_of_minima: float
     least: float | None
     aim: float | None
+
+    @property
+    def is_fast_enough(self) -> bool:
+        """By the medians and by the fastest rounds: other work here may slow one side more."""
+        return self.least is None or min(self.ratio, self.ratio_of_minima) >= self.least
 
     def __str__(self) -> str:
         bound = f", at least {self.least:g}" if self.least is not None else ""

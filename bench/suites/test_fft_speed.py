@@ -98,7 +98,7 @@ def test_no_longer_than_the_ffts_alone_by_fftw(
     pyfftw = pytest.importorskip("pyfftw", reason="pip install 'babycry-edge[peers]'")
     ways = fftw_ways(pyfftw, frames)
     result = compare(minute, benchmark, capsys, "bare FFTs by FFTW", ways, least=1.0)
-    assert result.ratio >= 1.0
+    assert result.is_fast_enough, result
 
 
 def test_beside_the_ffts_alone_by_mkl(
@@ -108,4 +108,4 @@ def test_beside_the_ffts_alone_by_mkl(
     mkl_fft = pytest.importorskip("mkl_fft", reason="pip install 'babycry-edge[peers]'")
     ways = mkl_ways(mkl_fft, frames)
     result = compare(minute, benchmark, capsys, "bare FFTs by MKL", ways, aim=0.5)
-    assert result.ratio > 0
+    assert result.is_fast_enough  # no bar

@@ -53,7 +53,7 @@ def test_librosa(
         rounds=60 if seconds > 1 else 1000,
         least=least,
     )
-    assert result.ratio >= least
+    assert result.is_fast_enough, result
 
 
 @pytest.mark.parametrize("isa", instruction_sets()[1:])
@@ -69,7 +69,7 @@ def test_librosa_beside_each_lesser_instruction_set(
         {"melspectrogram, power_to_db": lambda: librosa_log_mel(librosa, minute, LOG_MEL)},
         rounds=20,
     )
-    assert result.ratio > 0
+    assert result.is_fast_enough  # no bar
 
 
 def kaldi_fbank(knf: Any) -> Any:
@@ -112,4 +112,4 @@ def test_kaldi_native_fbank(minute: Samples, benchmark: Any, capsys: Any) -> Non
         rounds=20,
         least=40.0,
     )
-    assert result.ratio >= 40.0
+    assert result.is_fast_enough, result

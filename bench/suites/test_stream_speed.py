@@ -104,7 +104,7 @@ def test_stream_in_c_takes_at_most_twice_the_whole_clip(
         rounds=30,
         least=1 / MAX_TIMES_WHOLE,
     )
-    assert result.ratio >= 1 / MAX_TIMES_WHOLE
+    assert result.is_fast_enough, result
 
 
 def test_stream_from_python(minute: Samples, benchmark: Any, capsys: Any) -> None:
