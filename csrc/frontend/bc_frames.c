@@ -102,10 +102,10 @@ static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
 
 /* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
 BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_t i, const bc_vf means[4],
-                             int leaks, bc_vf tile[4]) {
+                             int is_short, bc_vf tile[4]) {
     const float *window = plan->window;
     float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (leaks) {
+    if (is_short) {
         size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
         if (i + 4 <= start || i >= start + length) {
             tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
@@ -123,7 +123,7 @@ BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_
     bc_vf weights = bc_vf_repeat_block(window + i);
     load_tile(starts, i, tile);
     for (size_t j = 0; j < 4; j++) {
-        tile[j] = (leaks ? tile[j] - means[j] : tile[j]) * weights;
+        tile[j] = (is_short ? tile[j] - means[j] : tile[j]) * weights;
     }
     bc_vf_transpose_blocks(tile);
 }
@@ -138,7 +138,7 @@ BC_INLINE void load_turns(const float *w, size_t radix, size_t span, size_t k, b
 }
 
 /* From samples to transforms of length radix: two butterflies from each set of tiles. */
-BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z,
+BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z,
                            size_t radix, void (*butterfly)(bc_vc *, size_t)) {
     size_t stride = plan->half / radix;
     bc_starts starts = starts_of(rows, 0);
@@ -147,7 +147,7 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
         c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
         for (size_t j = 0; j < radix; j++) {
             bc_vf tile[4];
-            windowed_tile(plan, &starts, 2 * (c + j * stride), means, leaks, tile);
+            windowed_tile(plan, &starts, 2 * (c + j * stride), means, is_short, tile);
             even[j] = (bc_vc){tile[0], tile[1]};
             odd[j] = (bc_vc){tile[2], tile[3]};
         }
@@ -160,12 +160,12 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
     }
 }
 
-BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z) {
+BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z) {
     switch (plan->radix[0]) {
-    case 2: first_stage(plan, rows, means, leaks, z, 2, butterfly2); break;
-    case 3: first_stage(plan, rows, means, leaks, z, 3, butterfly3); break;
-    case 4: first_stage(plan, rows, means, leaks, z, 4, butterfly4); break;
-    default: first_stage(plan, rows, means, leaks, z, 5, butterfly5); break;
+    case 2: first_stage(plan, rows, means, is_short, z, 2, butterfly2); break;
+    case 3: first_stage(plan, rows, means, is_short, z, 3, butterfly3); break;
+    case 4: first_stage(plan, rows, means, is_short, z, 4, butterfly4); break;
+    default: first_stage(plan, rows, means, is_short, z, 5, butterfly5); break;
     }
 }
 
@@ -256,7 +256,8 @@ typedef struct bc_split {
     const bc_plan *plan;
     bc_vf mean;
     bc_spectrum spectrum;
-    int leaks;
+    int leaks;    /* the mean's spectrum is added */
+    int is_short; /* the window does not fill the frame */
 } bc_split;
 
 BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
@@ -339,7 +340,7 @@ BC_INLINE void levels_as(const bc_split *split, bc_rows rows, bc_vc *z) {
     for (size_t j = 0; j < 4; j++) {
         means[j] = bc_vf_spread(split->mean, j);
     }
-    start_fft(plan, rows, means, split->leaks, z);
+    start_fft(plan, rows, means, split->is_short, z);
     if (plan->radix[plan->n_stages - 1] == 4) {
         const float *w = middle_stages(plan, z, (uint8_t)(plan->n_stages - 1));
         last_stage_and_split(split, z, w);
@@ -354,11 +355,13 @@ static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
     bc_vf zero = bc_splat(0.0f);
     bc_spectrum spectrum = plan->config.spectrum;
     if (bc_window_leaks(plan)) {
-        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1}, rows, z);
+        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1, 1}, rows, z);
+    } else if (plan->config.win_length < plan->config.n_fft) {
+        levels_as(&(bc_split){plan, zero, spectrum, 0, 1}, rows, z);
     } else if (spectrum == BC_SPECTRUM_MAGNITUDE) {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0}, rows, z);
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0, 0}, rows, z);
     } else {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0}, rows, z);
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0, 0}, rows, z);
     }
 }
 
