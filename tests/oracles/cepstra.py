@@ -1,4 +1,4 @@
-"""Cepstra and their differences: ``librosa.feature.mfcc`` and ``delta``, and Kaldi's and HTK's forms.
+"""Cepstra and their differences: librosa's ``mfcc`` and ``delta``, and Kaldi's and HTK's forms.
 
 librosa's DCT is scipy's. HTK and Kaldi have their own scale of c0 and their own lifter; both are
 written out here from the HTK book (5.6 and 5.8) and from Kaldi's ``feat/mel-computations.cc``.
@@ -13,7 +13,7 @@ from oracles.compression import Float64, normalize
 
 
 def finish(bands: Float64, config: FrontendConfig) -> Float64:
-    """From compressed bands, ``(n_frames, n_mels)``, to rows: cepstra, differences, normalisation."""
+    """From compressed bands, ``(n_frames, n_mels)``, to cepstra, differences, normalised."""
     rows = cepstra(bands, config) if config.n_mfcc else bands
     return normalize(with_differences(rows, config.delta), config)
 
@@ -27,6 +27,8 @@ def cepstra(bands: Float64, config: FrontendConfig) -> Float64:
 
 def with_differences(rows: Float64, order: int) -> Float64:
     """Rows with their ``librosa.feature.delta`` of order 1 to ``order`` beside them."""
+    if order == 0:
+        return rows
     import librosa
 
     differences = [librosa.feature.delta(rows.T, order=k).T for k in range(1, order + 1)]

@@ -1,4 +1,4 @@
-"""What follows the mel bands, in double precision, from its written definition; PCEN is librosa's."""
+"""What follows the mel bands, in double precision, from its definition; PCEN is librosa's."""
 
 from __future__ import annotations
 
@@ -51,10 +51,8 @@ def _whisper(mel: Float64) -> Float64:
 
 
 def _pcen(mel: Float64, config: FrontendConfig) -> Float64:
-    """``librosa.pcen`` with its defaults, of bands brought to the scale that its documents ask for."""
+    """``librosa.pcen`` with its defaults, on the scale that its documents ask for."""
     import librosa
 
-    levels = librosa.pcen(
-        mel.T * 2.0**31, sr=config.sample_rate, hop_length=config.hop_length
-    )
+    levels = librosa.pcen(mel.T * 2.0**31, sr=config.sample_rate, hop_length=config.hop_length)
     return np.asarray(levels.T)

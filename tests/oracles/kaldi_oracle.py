@@ -27,7 +27,8 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
     if config.remove_dc:
         frames = frames - frames.mean(axis=1, keepdims=True)
     previous = np.hstack([frames[:, :1], frames[:, :-1]])
-    frames = (frames - config.preemphasis * previous) * povey_window(config.win_length)
+    coefficient = np.float64(np.float32(config.preemphasis))  # Kaldi's is a float, 0.97 + 2.9e-8
+    frames = (frames - coefficient * previous) * povey_window(config.win_length)
     spectrum = np.abs(np.fft.rfft(frames, config.n_fft))[:, :-1]
     if config.spectrum == "power":
         spectrum = spectrum**2

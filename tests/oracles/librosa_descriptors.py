@@ -1,4 +1,4 @@
-"""librosa's descriptors of a clip on float64 audio, and the vectors that the guides make of them."""
+"""librosa's descriptors on float64 audio, and the vectors that the guides make of them."""
 
 from __future__ import annotations
 

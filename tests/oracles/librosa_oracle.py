@@ -61,7 +61,7 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
 
 
 def padded(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
-    """The samples as float64, with the mirrored ends of librosa 0.6 to 0.8 where config wants them."""
+    """The samples as float64, mirrored at the ends as librosa 0.6 to 0.8 did if config says so."""
     audio = np.asarray(samples, np.float64)
     if config.framing == "center-reflect":
         audio = np.pad(audio, config.n_fft // 2, mode="reflect")
