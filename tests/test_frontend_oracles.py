@@ -21,7 +21,7 @@ from oracles import (
     yamnet_oracle,
 )
 from oracles.compression import normalize
-from oracles.profiles import ORACLES, VECTORS, Oracle, bands_only, needs
+from oracles.profiles import HARD_SIGNALS, ORACLES, VECTORS, Oracle, bands_only, needs
 from oracles.signals import (
     SAMPLE_RATE,
     as_double,
@@ -118,7 +118,7 @@ def test_profile_equals_its_library_on_signals_that_break_front_ends(
     assert_within_tolerance(config, hard_signals()[name], ORACLES[profile])
 
 
-@pytest.mark.parametrize("name", ["silence", "square wave at full scale", "impulses"])
+@pytest.mark.parametrize("name", HARD_SIGNALS["babycry"])
 def test_the_detectors_own_front_end_equals_librosa(name: str) -> None:
     needs("babycry")
     config = FrontendConfig.from_profile("babycry")
