@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 from babycry_bench.clips import load_clips
 from babycry_bench.targets import (
     TARGETS,
     Target,
+    TargetError,
     build,
     compiler_flags,
     compiler_version,
@@ -33,13 +35,18 @@ SCHEMA_VERSION = 1
 CLIP = "cry_hungry_1"
 CLIP_SAMPLES = 16000
 LOG_MEL = "log-mel 512/160/64"  # not a profile: librosa's, with these three changed
-FLOAT_TARGETS = ("cortex-m3", "cortex-m4f", "cortex-m55", "rv32imafc")
+FRONT_ENDS = {  # csrc/ports/footprint_NAME.c, and where it is measured
+    "float": ("cortex-m3", "cortex-m4f", "cortex-m55", "rv32imafc"),
+    "integer": ("cortex-m0", "cortex-m3", "cortex-m4f", "rv32imafc"),
+}
+HEADERS = {"float": "frontend.h", "integer": "integer.h"}
+DOES_NOT_FIT = "do not fit"  # the linker scripts' words
 CODE_SECTIONS = (".text", ".ARM.exidx")
 CONSTANT_SECTIONS = (".rodata", ".data")
 RAM_SECTIONS = (".data", ".bss")
 
-# The most RAM that streaming a front-end may take beside its output, in bytes.
-RAM_BARS = {LOG_MEL: 8 * 1024}
+# The most RAM that streaming LOG_MEL may take beside its output, in bytes: with tables in flash.
+RAM_BARS = {"float": 8 * 1024, "integer": 5 * 1024}
 
 
 @dataclass(frozen=True)
@@ -47,23 +54,27 @@ class Footprint:
     """One profile on one target; sizes in bytes.
 
     Attributes:
+        front_end: "float" or "integer".
         profile: its name, or :data:`LOG_MEL`.
         target: name in :data:`babycry_bench.targets.TARGETS`.
+        tables: where they lie, "ram" or "flash".
         code: flash of the library's code that this profile's program links, with the compiler's
             helpers.
         constants: flash of the library's constants.
-        ram_size: what bc_frontend_ram_size asks for, tables and working memory.
-        frontend_size: sizeof(bc_frontend).
+        ram_size: what the library asks for: working memory, and tables where they lie in RAM.
+        frontend_size: of the structures beside it.
         static_ram: .data and .bss that the front-end adds to an empty program.
-        stack_init: the deepest stack of bc_frontend_init.
+        stack_init: the deepest stack of the front-end's start.
         stack: the deepest stack of the features themselves; both with the program's own frames.
-        takes_what_it_asks: bc_frontend_init accepts exactly ram_size.
+        takes_what_it_asks: it accepts exactly ram_size.
         refuses_one_byte_less: and nothing smaller.
         rows: features that came out of the clip.
     """
 
+    front_end: str
     profile: str
     target: str
+    tables: str
     code: int
     constants: int
     ram_size: int
@@ -95,22 +106,62 @@ def section_sizes(program: Path, size_command: str) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in fields if len(row) == 3 and row[1].isdigit()}
 
 
-def measure(profile: str, target: Target, source: Path, directory: Path, folder: Path) -> Footprint:
-    """Builds and runs one profile's program; ``folder`` holds the samples.
+@dataclass(frozen=True)
+class Bench:
+    """Where to build and run.
+
+    Attributes:
+        source: the source tree.
+        folder: for builds and samples.
+        tables: folder of the headers that ``babycry-edge export --frontend-only`` wrote,
+            ``PROFILE.h`` and ``PROFILE-integer.h``; None for tables in RAM.
+    """
+
+    source: Path
+    folder: Path
+    tables: Path | None = None
+
+    def directory(self, target: Target) -> Path:
+        return self.folder / target.toolchain
+
+    def header(self, front_end: str, profile: str) -> Path | None:
+        """The profile's tables in flash."""
+        if self.tables is None:
+            return None
+        name = "log-mel" if profile == LOG_MEL else profile
+        return self.tables / (name + ("-integer" if front_end == "integer" else "") + ".h")
+
+
+def measure(bench: Bench, front_end: str, profile: str, target: Target) -> Footprint | None:
+    """Builds and runs one profile's program.
+
+    Returns:
+        None where the front-end does not take the profile, or its tables are not there.
 
     Raises:
-        TargetError: a build or a run failed.
+        TargetError: a build or a run failed; also where the program does not fit the board.
     """
+    header = bench.header(front_end, profile)
+    if header is not None and not header.exists():
+        return None
     name = "" if profile == LOG_MEL else profile
 
     def built(ram_size: int) -> Path:
-        return build(target, source, directory, f"-DBABYCRY_FOOTPRINT={name}:{ram_size}")
+        return build(
+            target,
+            bench.source,
+            bench.directory(target),
+            f"-DBABYCRY_FOOTPRINT={front_end}:{name}:{ram_size}",
+            f"-DBABYCRY_FOOTPRINT_TABLES={header or ''}",
+        )
 
     def report(programs: Path) -> dict[str, int]:
-        lines = run(target, programs / "footprint", [f"{CLIP}.s16"], folder).splitlines()
+        lines = run(target, programs / "footprint", [f"{CLIP}.s16"], bench.folder).splitlines()
         return {key: int(value) for key, value in map(str.split, lines)}
 
     ram_size = report(built(1))["ram_size"]
+    if ram_size == 0:
+        return None
     programs = built(ram_size)
     said = report(programs)
     size_command = target.tools[1].removesuffix("gcc") + "size"
@@ -121,8 +172,10 @@ def measure(profile: str, target: Target, source: Path, directory: Path, folder:
         return sum(whole.get(section, 0) - empty.get(section, 0) for section in sections)
 
     return Footprint(
+        front_end=front_end,
         profile=profile,
         target=target.name,
+        tables="ram" if header is None else "flash",
         code=added(CODE_SECTIONS),
         constants=added(CONSTANT_SECTIONS),
         ram_size=ram_size,
@@ -142,44 +195,58 @@ def write_samples(folder: Path) -> None:
     (folder / f"{CLIP}.s16").write_bytes(clip.samples[:CLIP_SAMPLES].astype("<i2").tobytes())
 
 
-def measure_all(
-    source: Path, folder: Path, targets: list[str], profiles: list[str]
-) -> Iterator[Footprint]:
-    """Each profile on each target whose tools are there."""
-    write_samples(folder)
-    for target in (TARGETS[name] for name in targets):
-        missing = missing_tools(target)
-        if missing:
-            print(f"{target.name}: not installed: {', '.join(missing)}", file=sys.stderr)
+def measure_all(benches: list[Bench], wanted: list[str]) -> Iterator[Footprint]:
+    """Each profile on each target of ``wanted`` (empty: all) whose tools are there."""
+    for bench, (front_end, names) in product(benches, FRONT_ENDS.items()):
+        if not (bench.source / f"csrc/include/babycry/{HEADERS[front_end]}").exists():
             continue
-        for profile in profiles:
-            yield measure(profile, target, source, folder / target.toolchain, folder)
+        write_samples(bench.folder)
+        for target in (TARGETS[name] for name in names if not wanted or name in wanted):
+            if missing := missing_tools(target):
+                print(f"{target.name}: not installed: {', '.join(missing)}", file=sys.stderr)
+                continue
+            for profile in (LOG_MEL, *profile_names()):
+                try:
+                    row = measure(bench, front_end, profile, target)
+                except TargetError as error:
+                    if DOES_NOT_FIT not in str(error):
+                        raise
+                    print(f"{front_end} {profile} does not fit {target.name}", file=sys.stderr)
+                    continue
+                if row is not None:
+                    yield row
+
+
+def print_row(row: Footprint) -> None:
+    print(
+        f"{row.front_end:7} {row.profile:18} {row.target:10} {row.tables:6} {row.code:7} "
+        f"{row.constants:9} {row.static_ram:7} {row.stack:6} {row.stack_init:7}"
+        + ("" if row.ram_is_as_the_library_says else "   RAM is not what the library says")
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", metavar="TARGET", default=list(FLOAT_TARGETS))
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("-o", "--output", type=Path, help="JSON file to write")
     parser.add_argument("--source", type=Path, default=Path.cwd(), help="the source tree")
+    parser.add_argument("--tables", type=Path, help="folder of exported tables: also in flash")
     arguments = parser.parse_args()
+    source = arguments.source.resolve()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        profiles = [LOG_MEL, *profile_names()]
-        source = arguments.source.resolve()
-        titles = ("bytes", "target", "code", "constants", "RAM", "stack", "of init")
-        print("{:19} {:11} {:>7} {:>9} {:>7} {:>6} {:>7}".format(*titles))
+        benches = [Bench(source, Path(temporary))]
+        if arguments.tables is not None:
+            benches.append(Bench(source, Path(temporary), arguments.tables.resolve()))
+        titles = ("bytes", "", "target", "tables", "code", "constants", "RAM", "stack", "of init")
+        print("{:7} {:18} {:10} {:6} {:>7} {:>9} {:>7} {:>6} {:>7}".format(*titles))
         footprints = []
-        for row in measure_all(source, folder, arguments.targets, profiles):
+        for row in measure_all(benches, arguments.targets):
+            print_row(row)
             footprints.append(row)
-            print(
-                f"{row.profile:19} {row.target:11} {row.code:7} "
-                f"{row.constants:9} {row.static_ram:7} {row.stack:6} {row.stack_init:7}"
-                + ("" if row.ram_is_as_the_library_says else "   RAM is not what the library says")
-            )
         builds = {
             name: {
                 "compiler": compiler_version(TARGETS[name]),
-                "flags": compiler_flags(folder / TARGETS[name].toolchain),
+                "flags": compiler_flags(benches[0].directory(TARGETS[name]), "babycry_objects"),
             }
             for name in sorted({row.target for row in footprints})
         }

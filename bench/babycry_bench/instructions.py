@@ -36,19 +36,27 @@ CLIP = "cry_hungry_1"  # the samples: emulated floats take as long as their valu
 FEW, MANY = 20, 100  # frames of the two runs
 LEAST_SHARE = 0.005  # of a frame, for a symbol to be listed
 
-# What counts: a program of csrc/ports, and the targets that it is built and run for.
-PROGRAMS = {
-    "count_frames": (
-        "cortex-m3",
-        "cortex-m4f",
-        "cortex-m7",
-        "cortex-m33",
-        "cortex-m55",
-        "a53-neon",
-        "rv32imafc",
-        "wasm32",
-    ),
-}
+
+@dataclass(frozen=True)
+class Program:
+    """A program ``csrc/ports/NAME.c`` that streams ``--frames=N`` of log-mel 512/160/64.
+
+    Attributes:
+        kernel: CMake's object library with the code that is counted.
+        targets: where it is counted.
+    """
+
+    name: str
+    kernel: str
+    targets: tuple[str, ...]
+
+
+_FLOAT = ("cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m55", "a53-neon")
+_ANYWHERE = ("rv32imafc", "wasm32")
+PROGRAMS = (
+    Program("count_frames", "babycry_frames_scalar", (*_FLOAT, *_ANYWHERE)),
+    Program("count_integer", "babycry_objects", ("cortex-m0", *_FLOAT, *_ANYWHERE)),
+)
 
 # The most instructions that a frame may take. Beside them what CMSIS-DSP takes, measured in the
 # same way: -O3 -ffast-math, with FMA and without a promise about the bits.
@@ -131,15 +139,20 @@ def count_symbols(
 
 
 def count(
-    program: str, target: Target, source: Path, build_folder: Path, plugin: Path, folder: Path
-) -> Count:
+    program: Program, target: Target, source: Path, build_folder: Path, plugin: Path, folder: Path
+) -> Count | None:
     """Builds and counts one program on one target; ``folder`` holds the samples.
+
+    Returns:
+        None where the source tree does not have what the program measures.
 
     Raises:
         TargetError: the build or a run failed.
     """
     directory = build_folder / target.toolchain
-    binary = build(target, source, directory) / program
+    binary = build(target, source, directory) / program.name
+    if not binary.exists():
+        return None
 
     def symbols_of(n_frames: int) -> dict[str, int]:
         arguments = [f"--frames={n_frames}", f"{CLIP}.s16"]
@@ -150,15 +163,15 @@ def count(
     total = frame.pop("total")
     largest = sorted(frame.items(), key=lambda item: -item[1])
     return Count(
-        program=program,
+        program=program.name,
         target=target.name,
         compiler=compiler_version(target),
-        flags=compiler_flags(directory),
+        flags=compiler_flags(directory, program.kernel),
         emulator=emulator_version(target),
         instructions_per_frame=total,
         symbols={name: value for name, value in largest if value > LEAST_SHARE * total},
         instructions_before=round(few["total"] - FEW * total),
-        bar=BARS.get((program, target.name)),
+        bar=BARS.get((program.name, target.name)),
     )
 
 
@@ -175,13 +188,16 @@ def count_all(source: Path, wanted: list[str]) -> Iterator[Count]:
         folder = Path(temporary)
         plugin = build_plugin(source, folder)
         write_samples(folder)
-        for program, names in PROGRAMS.items():
-            for target in (TARGETS[name] for name in names if not wanted or name in wanted):
-                missing = missing_tools(target)
-                if missing:
+        for program in PROGRAMS:
+            for target in (TARGETS[name] for name in program.targets):
+                if wanted and target.name not in wanted:
+                    continue
+                if missing := missing_tools(target):
                     print(f"{target.name}: not installed: {', '.join(missing)}", file=sys.stderr)
                     continue
-                yield count(program, target, source, folder / "build", plugin, folder)
+                row = count(program, target, source, folder / "build", plugin, folder)
+                if row is not None:
+                    yield row
 
 
 def main() -> int:

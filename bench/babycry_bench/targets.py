@@ -171,9 +171,9 @@ def emulator_version(target: Target) -> str:
     return _checked([target.emulator[0], "--version"]).splitlines()[0]
 
 
-def compiler_flags(directory: Path) -> str:
-    """The kernel's compiler flags in the build in ``directory``, as CMake wrote them."""
-    file = directory / "CMakeFiles/babycry_frames_scalar.dir/flags.make"
+def compiler_flags(directory: Path, library: str) -> str:
+    """Compiler flags of one of the build's object libraries, as CMake wrote them."""
+    file = directory / f"CMakeFiles/{library}.dir/flags.make"
     found = re.search(r"^C_FLAGS = (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found.group(1).strip() if found else ""
 

@@ -3,7 +3,7 @@
  * footprint FILE: the smallest program that runs one front-end over int16 PCM, for `size` and for the
  * stack's depth. FOOTPRINT_RAM is the size of its static array. Prints what the front-end asks for and
  * whether it takes exactly that, and the deepest stack of its start and of its features. If the array is
- * too small it only prints the first two: a build with FOOTPRINT_RAM=1 asks for the size.
+ * too small it only prints the first: a build with FOOTPRINT_RAM=1 asks for the size, 0 if there is none.
  */
 #include "footprint.h"
 #include "port.h"
@@ -40,14 +40,14 @@ static bc_status run(size_t *n_rows) {
 
 int program(int argc, char **argv) {
     size_t n_rows = 0, asked = front_end_ram();
-    if (asked == 0 || !port_open(argv[argc - 1])) {
+    if (!port_open(argv[argc - 1])) {
         return 1;
     }
     report("ram_size", asked);
-    report("frontend_size", front_end_size());
-    if (asked > sizeof ram) {
+    if (asked == 0 || asked > sizeof ram) {
         return 0;
     }
+    report("frontend_size", front_end_size());
     port_paint_stack();
     bc_status status = front_end_start(ram, asked);
     report("init_stack", port_stack_used());

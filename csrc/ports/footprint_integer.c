@@ -27,7 +27,8 @@ size_t front_end_ram(void) {
     if (footprint_config(&cfg) != BC_OK || bc_integer_check(&cfg) != BC_OK) {
         return 0;
     }
-    return bc_integer_tables_size(&cfg) + BC_INTEGER_RAM_SIZE(cfg.n_fft, cfg.n_mels, cfg.n_mfcc);
+    return bc_integer_tables_size(&cfg) +
+           BC_INTEGER_RAM_SIZE((size_t)cfg.n_fft, (size_t)cfg.n_mels, (size_t)cfg.n_mfcc);
 }
 
 bc_status front_end_start(void *ram, size_t size) {
