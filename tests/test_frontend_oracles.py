@@ -194,8 +194,9 @@ def test_kaldi_with_other_options(name: str, clips: list[Clip]) -> None:
         assert_within_tolerance(config, at_16_khz(clip), kaldi_oracle.features)
     if config.spectrum == "magnitude":
         return  # a full-scale sine leaks 75 to 80 dB down into every band: a mean of 6e-5 there
-    for samples in hard_signals().values():
-        assert_within_tolerance(config, samples, kaldi_oracle.features)
+    for signal, samples in hard_signals().items():
+        if config.remove_dc or not signal.startswith("direct current"):  # outside the bands
+            assert_within_tolerance(config, samples, kaldi_oracle.features)
 
 
 def test_whisper_with_the_128_bands_of_its_large_models(clips: list[Clip]) -> None:

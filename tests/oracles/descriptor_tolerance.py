@@ -79,20 +79,20 @@ def descriptor_errors(
 
 def allowed_errors(oracle: Descriptors, magnitudes: Float64, config: FrontendConfig) -> Descriptors:
     """What each descriptor of each frame may be off by: arguments as above."""
-    largest, total = magnitudes.max(axis=0, initial=0.0), magnitudes.sum(axis=0)
-    error = np.maximum(MAGNITUDE_ERROR * largest, MAGNITUDE_FLOOR)
-    of_sum = np.divide(error, total, out=np.zeros_like(total), where=total > 0)
+    of_sum = _error_of_sum(magnitudes)
+    total = magnitudes.sum(axis=0)
     hz = np.arange(len(magnitudes))[:, None] * config.sample_rate / config.n_fft
     centroid = np.divide((hz * magnitudes).sum(axis=0), total, out=total * 0, where=total > 0)
+    moved = of_sum * np.abs(hz - centroid).sum(axis=0)
     allowed = {}
     for name, expected in oracle.items():
         if name == "centroid":
-            moved = of_sum * np.abs(hz - centroid).sum(axis=0)
             allowed[name] = moved + ARITHMETIC_ERROR * expected
         elif name == "bandwidth":
-            moved = of_sum * ((hz - centroid) ** 2).sum(axis=0)
-            moved = moved + 2 * ARITHMETIC_ERROR * expected**2
-            allowed[name] = np.sqrt(expected**2 + moved) - expected
+            spread = of_sum * np.abs((hz - centroid) ** 2 - expected**2).sum(axis=0) + moved**2
+            spread = spread + 2 * ARITHMETIC_ERROR * expected**2
+            narrower = expected - np.sqrt(np.maximum(expected**2 - spread, 0.0))
+            allowed[name] = np.maximum(narrower, np.sqrt(expected**2 + spread) - expected)
         elif name == "rolloff":
             reach = of_sum * len(magnitudes) + ARITHMETIC_ERROR
             allowed[name] = _rolloff_allowed(expected, magnitudes, reach, config)
@@ -102,6 +102,15 @@ def allowed_errors(oracle: Descriptors, magnitudes: Float64, config: FrontendCon
             assert name == "rms"
             allowed[name] = RMS_ERROR * expected + MAGNITUDE_FLOOR
     return allowed
+
+
+def _error_of_sum(magnitudes: Float64) -> Float64:
+    """A magnitude's error as a share of its frame's sum, as small as errors could make that."""
+    largest, total = magnitudes.max(axis=0, initial=0.0), magnitudes.sum(axis=0)
+    error = np.maximum(MAGNITUDE_ERROR * largest, MAGNITUDE_FLOOR)
+    least = total - len(magnitudes) * error
+    share = np.divide(error, least, out=np.full_like(total, np.inf), where=least > 0)
+    return np.asarray(np.where(total > 0, share, 0.0))
 
 
 def _rolloff_allowed(

@@ -70,7 +70,7 @@ class Bounds:
 
     def hold(self, error: LogError) -> bool:
         """Whether error lies within them."""
-        return error.largest <= self.largest and error.mean <= self.mean
+        return bool(error.largest <= self.largest and error.mean <= self.mean)
 
 
 def bounds(config: FrontendConfig) -> Bounds:
@@ -84,11 +84,14 @@ def bounds(config: FrontendConfig) -> Bounds:
 
 
 def cepstral_bounds(oracle: Floats, config: FrontendConfig) -> Bounds:
-    """Those of the bands and, on average, a step of float32: a silent clip's first is -1131."""
+    """Those of the bands and, on average, what a float32 sum of n_mels terms rounds away.
+
+    The first cepstrum of a silent clip is -1131; the errors of its 128 steps add as their root.
+    """
     of_bands = bounds(config)
     sizes = np.abs(oracle) / _cepstral_scale(config)
-    step = float(np.mean(sizes)) * 2.0**-23 if sizes.size else 0.0
-    return Bounds(of_bands.largest, of_bands.mean + step)
+    rounding = float(2.0**-24 * np.sqrt(config.n_mels) * np.mean(sizes)) if sizes.size else 0.0
+    return Bounds(of_bands.largest, of_bands.mean + rounding)
 
 
 def log_error(measured: Floats, oracle: Floats, mel: Floats, config: FrontendConfig) -> LogError:
