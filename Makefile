@@ -48,7 +48,8 @@ $(VENV)/bench.stamp: $(SOURCES) | $(VENV)/pip.stamp
 $(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
 	@echo "installing into $(VENV), some minutes the first time"
 	$(PIP) install -c constraints.txt '.[dev]'
-	$(PIP) install --no-deps -r convert/requirements.txt torchaudio==2.11.0  # the last: an oracle
+	$(PIP) install --no-deps -r convert/requirements.txt
+	$(PIP) install --no-deps torchaudio==2.11.0 openai-whisper==20250625  # oracles
 	touch $@
 
 clean:
