@@ -1,0 +1,1 @@
+"""Why features from somewhere else differ from ours: see ``explain``."""

@@ -1,0 +1,144 @@
+"""The search: named starts, then group after group of axes, the best value of each kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from babycry_edge.config import FrontendConfig
+from babycry_edge.mismatch.candidates import groups, shift_steps, starts
+from babycry_edge.mismatch.level import cepstra, decibels
+from babycry_edge.mismatch.recipe import Recipe
+from babycry_edge.mismatch.trial import Shape, State, Trial
+
+Progress = Callable[[float], None]
+Solved = Callable[[State], bool]
+
+MAX_TRIALS = 12000
+"""The search is bounded by a number of trials, not by the clock: the same answer on every machine."""
+
+BEAM = 3
+PASSES = 4
+GOOD = 0.02
+"""Below this share of unexplained variation, time shifts and other starts are not looked for."""
+
+
+def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progress) -> State:
+    """The state that explains the target best; stops at the first that is ``solved``."""
+    home = Recipe.from_config(config)
+    ranked = _ranked(trial, config)
+    best = ranked[0]
+    for state in ranked:
+        if trial.score(state) < GOOD and solved(state):
+            return state
+    for state in _beam(ranked):
+        found = _descend(trial, _aligned(trial, state), home, solved, progress)
+        if trial.score(found) < trial.score(best):
+            best = found
+        if solved(best) or trial.count > MAX_TRIALS:
+            break
+    return best
+
+
+def _ranked(trial: Trial, config: FrontendConfig) -> list[State]:
+    scored = [(trial.score(state), i, state) for i, state in enumerate(starts(trial, config))]
+    return [state for _, _, state in sorted(scored, key=lambda item: item[:2])]
+
+
+def _beam(ranked: list[State]) -> list[State]:
+    """The best few starts that differ in more than the shape of the level."""
+    chosen: list[State] = []
+    for state in ranked:
+        if len(chosen) == BEAM:
+            break
+        if all(state.recipe != other.recipe for other in chosen):
+            chosen.append(state)
+    return chosen
+
+
+def _descend(
+    trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress
+) -> State:
+    score = trial.score(state)
+    for _ in range(PASSES):
+        before = score
+        for number in range(len(groups(trial, state, home))):
+            options = groups(trial, state, home)[number]
+            state, score = _best_option(trial, state, score, options)
+            progress(min(1.0, trial.count / MAX_TRIALS))
+            if score < GOOD and solved(state):
+                return state
+        if trial.count > MAX_TRIALS or score > 0.999 * before:
+            break
+    shifted = _refined_shift(trial, state)
+    return shifted if trial.score(shifted) < 0.9 * score else state
+
+
+def _best_option(
+    trial: Trial, state: State, score: float, options: list[dict[str, Any]]
+) -> tuple[State, float]:
+    best, least = state, score
+    for option in options:
+        candidate = _changed(state, option)
+        if candidate == state:
+            continue
+        result = trial.score(candidate)
+        if result < least * (1 - 1e-6):
+            best, least = candidate, result
+    return best, least
+
+
+def _changed(state: State, option: dict[str, Any]) -> State:
+    if "kind" in option:
+        return State(state.recipe, dataclasses.replace(state.shape, **option))
+    return State(state.recipe.with_changes(**option), state.shape)
+
+
+def _aligned(trial: Trial, state: State) -> State:
+    """The state moved in time to where it resembles the target most, if that is a clear gain."""
+    start = _coarse_shift(trial, state)
+    if start == 0:
+        return state
+    moved = State(state.recipe.with_changes(start=start), state.shape)
+    return moved if trial.score(moved) < 0.7 * trial.score(state) else state
+
+
+def _coarse_shift(trial: Trial, state: State) -> int:
+    """Samples, to a quarter of a hop, by correlating all features over all lags."""
+    fine = max(1, state.recipe.hop_length // 4)
+    recipe = state.recipe.with_changes(hop_length=fine, start=0, first_frame=0)
+    n = len(trial.signal(recipe))
+    dense = Trial(trial.recording, trial.target)
+    dense.rows = np.arange(-(n // (4 * fine)), n // fine)
+    offset = int(-dense.rows[0])
+    shape = Shape(state.shape.kind, max(state.shape.floor, 1e-10), state.shape.n_mfcc)
+    bands = decibels(dense.mel(recipe), "add" if shape.kind == "pcen" else shape.kind, shape.floor)
+    ours = cepstra(bands, shape.n_mfcc) if shape.n_mfcc else bands
+    theirs = np.zeros((4 * trial.target.shape[0], ours.shape[1]))
+    theirs[::4] = _standardised(trial.values)
+    size = 1 << (len(ours) + len(theirs)).bit_length()
+    spectrum = np.fft.rfft(_standardised(ours), size, axis=0)
+    spectrum *= np.conj(np.fft.rfft(theirs, size, axis=0))
+    likeness = np.fft.irfft(spectrum.sum(axis=1), size)[: len(ours)]
+    return int((np.argmax(likeness) - offset) * fine)
+
+
+def _standardised(values: Any) -> Any:
+    centred = values - values.mean(axis=0)
+    return centred / np.maximum(values.std(axis=0), 1e-12)
+
+
+def _refined_shift(trial: Trial, state: State) -> State:
+    best, least = state, trial.score(state)
+    for step in shift_steps(state.recipe.hop_length):
+        for _ in range(8):
+            recipe = best.recipe.with_changes(start=best.recipe.start + step)
+            moved = State(recipe, best.shape)
+            result = trial.score(moved)
+            if result >= least:
+                break
+            best, least = moved, result
+    return best
