@@ -115,6 +115,9 @@ def _readings(trial: Trial, recipe: Recipe, config: FrontendConfig) -> Iterator[
     for other in dict.fromkeys((file_rate, 22050)):
         if other != rate:
             yield _at_rate(recipe, other)
+    for other in (22050,):
+        if other != rate:
+            yield dataclasses.replace(_at_rate(recipe, other), audio_rate=rate)
 
 
 def _at_rate(recipe: Recipe, rate: int) -> Recipe:
@@ -161,7 +164,7 @@ def groups(trial: Trial, state: State, home: Recipe) -> list[list[Changes]]:
     recipe = state.recipe
     everything = [
         _levels(state),
-        _framings(trial, recipe, home),
+        framings(trial, recipe, home),
         _mel_forms(recipe, state.shape),
         _spectra(recipe),
         _lengths(recipe, home),
@@ -180,7 +183,7 @@ def _first(own: Any, others: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys((own, *others)))
 
 
-def _framings(trial: Trial, recipe: Recipe, home: Recipe) -> list[Changes]:
+def framings(trial: Trial, recipe: Recipe, home: Recipe) -> list[Changes]:
     placements = ("center", "left") if recipe.win_length < recipe.n_fft else ("center",)
     framings = _first(home.framing, choices("framing", FRAMINGS))
     wanted = trial.target.shape[0]
@@ -189,10 +192,11 @@ def _framings(trial: Trial, recipe: Recipe, home: Recipe) -> list[Changes]:
         for option in _product(
             framing=framings, window_position=_first(home.window_position, placements)
         ):
-            option["first_frame"] = first
+            option |= {"first_frame": first, "start": 0}
             if first == 0 or trial.expected_frames(recipe.with_changes(**option)) == wanted:
                 options.append(option)
-    return options
+    moved = [option | {"start": recipe.start} for option in options if recipe.start]
+    return options + moved
 
 
 def _lengths(recipe: Recipe, home: Recipe) -> list[Changes]:

@@ -227,15 +227,8 @@ class _Attempt:
         signal = self.trial.signal(match.recipe)[max(0, match.recipe.start) :]
         ours = Frontend(config)(signal.astype(np.float32), config.sample_rate)
         values = self.trial.target.values
-        n = min(len(ours), len(values))
-        _, per_db = match.level.apply(
-            self.trial.mel(match.recipe, every=True),
-            1.0,
-            match.recipe.hop_length / match.recipe.audio_rate,
-        )
-        error = np.abs(ours[:n, : values.shape[1]] - values[:n]) / np.abs(per_db)
-        error[np.isnan(match.differences[:n])] = 0.0
-        return float(error.max(initial=0.0))
+        same = compare(self.trial, match.recipe, match.level, features=ours[:, : values.shape[1]])
+        return _largest(same)
 
 
 def _share_equal(match: Match) -> float:
@@ -274,6 +267,9 @@ def recipe_differences(trial: Trial, recipe: Recipe, home: Recipe) -> list[Diffe
         theirs, ours = getattr(recipe, axis), getattr(home, axis)
         if theirs != ours and not _follows(trial, axis, recipe, home):
             found.append(Difference(axis, theirs, ours))
+    if home.audio_rate == recipe.audio_rate != recipe.sample_rate:
+        found = [item for item in found if item.axis not in ("audio_rate", "sample_rate")]
+        found.append(Difference("band_rate", recipe.sample_rate, home.sample_rate))
     if trial.recording.sample_rate != home.audio_rate == recipe.sample_rate != recipe.audio_rate:
         found = [item for item in found if item.axis not in ("audio_rate", "resampler")]
         found.append(Difference("resampler", "none", "soxr-hq"))

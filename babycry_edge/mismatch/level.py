@@ -121,9 +121,10 @@ class Level:
         return np.asarray(x)
 
 
-def decibels(bands: Array, kind: str, floor: float) -> Array:
+def decibels(bands: npt.ArrayLike, kind: str, floor: float) -> Array:
     """10*log10 of max(bands, floor) or of bands + floor."""
-    raised = np.maximum(bands, max(floor, 1e-300)) if kind == "max" else bands + max(floor, 1e-300)
+    least = max(floor, 1e-300)
+    raised = np.maximum(bands, least) if kind == "max" else np.add(bands, least)
     return np.asarray(10 * np.log10(raised))
 
 

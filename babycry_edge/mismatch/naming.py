@@ -19,8 +19,16 @@ from babycry_edge.mismatch.level import (
     gains,
 )
 from babycry_edge.mismatch.recipe import Recipe
-from babycry_edge.mismatch.target import Mask, Target
-from babycry_edge.mismatch.trial import Shape, State, Trial, column_normalization, in_range, line
+from babycry_edge.mismatch.target import Mask
+from babycry_edge.mismatch.trial import (
+    RANGE_DB,
+    Shape,
+    State,
+    Trial,
+    column_normalization,
+    in_range,
+    line,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -55,7 +63,13 @@ class Match:
         return self.excess <= TOLERANCE_DB
 
 
-def compare(trial: Trial, recipe: Recipe, level: Level, mel: Array | None = None) -> Match:
+def compare(
+    trial: Trial,
+    recipe: Recipe,
+    level: Level,
+    mel: Array | None = None,
+    features: Array | None = None,
+) -> Match:
     """Features of a recipe and a level against the target.
 
     Differences are in the decibels that every band would have to be off by; for features without
@@ -65,11 +79,12 @@ def compare(trial: Trial, recipe: Recipe, level: Level, mel: Array | None = None
     bands = trial.mel(recipe, every=True) if mel is None else mel
     peak = float(np.abs(trial.signal(recipe)).max())
     gain = gains(recipe, peak)[level.gain]
-    features, per_db = level.apply(bands, gain, recipe.hop_length / recipe.audio_rate)
+    reference, per_db = level.apply(bands, gain, recipe.hop_length / recipe.audio_rate)
+    features = reference if features is None else np.asarray(features, np.float64)
     if features.shape != target.values.shape:
         nothing = np.full(target.shape, np.nan)
         return Match(recipe, level, np.inf, np.inf, nothing, 0)
-    features = _clipped(features, target)
+    features = target.clipped(features)
     error = np.abs(features - target.values)
     with np.errstate(divide="ignore", invalid="ignore"):
         if level.is_log:
@@ -79,7 +94,7 @@ def compare(trial: Trial, recipe: Recipe, level: Level, mel: Array | None = None
             size = np.maximum(np.abs(target.values), 1e-8 * np.abs(target.values).max())
             decibel = 10 * np.log10(1 + error / size)
             slack = 10 * np.log10(1 + target.slack(target.values) / size)
-    judged = _judged(bands, recipe, level)
+    judged = _judged(bands, recipe, level, decibel)
     decibel = np.where(judged, decibel, np.nan)
     if not judged.any():
         return Match(recipe, level, np.inf, np.inf, decibel, 0)
@@ -89,19 +104,18 @@ def compare(trial: Trial, recipe: Recipe, level: Level, mel: Array | None = None
     return Match(recipe, level, excess, float(np.nanmean(decibel)), decibel, 0)
 
 
-def _clipped(features: Array, target: Target) -> Array:
-    """A ceiling that the target's integers have is no difference."""
-    if target.rounding == "step" and target.ceiling is not None:
-        features = np.minimum(features, target.ceiling)
-    if target.rounding == "step" and target.floor is not None:
-        features = np.maximum(features, target.floor)
-    return features
+def _judged(mel: Array, recipe: Recipe, level: Level, decibel: Array) -> Mask:
+    """Bands within RANGE_DB of the peak; those of the next 30 dB too if many are plainly different.
 
-
-def _judged(mel: Array, recipe: Recipe, level: Level) -> Mask:
+    Down there float32 rounds, but a floor that one side has and the other has not is seen.
+    """
     if level.n_mfcc:
-        return np.ones((len(mel), level.n_mfcc), bool)
-    return in_range(mel, recipe)
+        return np.ones(decibel.shape, bool)
+    judged = in_range(mel, recipe)
+    below = in_range(mel, recipe, RANGE_DB + 30) & ~judged
+    if below.any() and np.mean(decibel[below] > 1.0) > 0.05:
+        judged |= below
+    return judged
 
 
 def name_level(trial: Trial, state: State, user: Level) -> Match | None:
@@ -135,6 +149,7 @@ def changes_of_level(level: Level, user: Level) -> float:
     same_kind = level.compression == user.compression
     count += same_kind and level.is_log and not np.isclose(level.floor, user.floor, rtol=1e-4)
     count += bool(level.n_mfcc) and level.dct_norm != user.dct_norm
+    count += 0.5 * (level.ref not in ("max", user.ref))
     return count + 2.5 * (level.scale != 1.0) + 2.25 * (level.offset != 0.0)
 
 
@@ -207,7 +222,7 @@ def _floors(
             kept.setdefault((item[1], item[3]), []).append(item)
     chosen: list[tuple[str, float, str]] = []
     for items in kept.values():  # the user's floor first, if it is among them, and the two best
-        nearest = [item for item in items if item[2] == user.floor] + sorted(items)[:2]
+        nearest = [item for item in items if item[2] == user.floor] + sorted(items, key=lambda item: round(item[0], 6))[:2]
         chosen += dict.fromkeys((kind, floor, name) for _, kind, floor, name in nearest)
     return chosen
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from babycry_edge.config import FrontendConfig
-from babycry_edge.mismatch.candidates import groups, shift_steps, starts
+from babycry_edge.mismatch.candidates import framings, groups, shift_steps, starts
 from babycry_edge.mismatch.level import cepstra, decibels
 from babycry_edge.mismatch.recipe import Recipe
 from babycry_edge.mismatch.trial import Shape, State, Trial
@@ -23,19 +23,23 @@ MAX_TRIALS = 12000
 BEAM = 3
 PASSES = 4
 GOOD = 0.02
-"""Below this share of unexplained variation, time shifts and other starts are not looked for."""
+POOR = 0.3
+"""Shares of unexplained variation: near enough to be named, and so far that time may be shifted."""
 
 
 def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progress) -> State:
     """The state that explains the target best; stops at the first that is ``solved``."""
     home = Recipe.from_config(config)
-    ranked = _ranked(trial, config)
+    first = list(starts(trial, config))
+    ranked = _ranked(trial, first)
+    if trial.score(ranked[0]) > POOR:
+        ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in first])
     best = ranked[0]
     for state in ranked:
         if trial.score(state) < GOOD and solved(state):
             return state
     for state in _beam(ranked):
-        found = _descend(trial, _aligned(trial, state), home, solved, progress)
+        found = _descend(trial, _aligned(trial, state, home), home, solved, progress)
         if trial.score(found) < trial.score(best):
             best = found
         if solved(best) or trial.count > MAX_TRIALS:
@@ -43,8 +47,8 @@ def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progr
     return best
 
 
-def _ranked(trial: Trial, config: FrontendConfig) -> list[State]:
-    scored = [(trial.score(state), i, state) for i, state in enumerate(starts(trial, config))]
+def _ranked(trial: Trial, states: list[State]) -> list[State]:
+    scored = [(trial.score(state), i, state) for i, state in enumerate(dict.fromkeys(states))]
     return [state for _, _, state in sorted(scored, key=lambda item: item[:2])]
 
 
@@ -62,19 +66,35 @@ def _beam(ranked: list[State]) -> list[State]:
 def _descend(
     trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress
 ) -> State:
+    """Group after group of axes, the group that gains most first, until nothing gains."""
     score = trial.score(state)
     for _ in range(PASSES):
         before = score
-        for number in range(len(groups(trial, state, home))):
-            options = groups(trial, state, home)[number]
-            state, score = _best_option(trial, state, score, options)
+        for number in _by_gain(trial, state, home, progress):
+            state, score = _best_option(trial, state, score, groups(trial, state, home)[number])
             progress(min(1.0, trial.count / MAX_TRIALS))
             if score < GOOD and solved(state):
                 return state
-        if trial.count > MAX_TRIALS or score > 0.999 * before:
+        if trial.count > MAX_TRIALS:
             break
-    shifted = _refined_shift(trial, state)
-    return shifted if trial.score(shifted) < 0.9 * score else state
+        if score > 0.99 * before:
+            shifted = refined_shift(trial, state)
+            if trial.score(shifted) > 0.9 * score:
+                break
+            state, score = shifted, trial.score(shifted)
+    return state
+
+
+def _by_gain(trial: Trial, state: State, home: Recipe, progress: Progress) -> list[int]:
+    """The groups that improve the state, the best first."""
+    score = trial.score(state)
+    results = []
+    for number, options in enumerate(groups(trial, state, home)):
+        _, result = _best_option(trial, state, score, options)
+        progress(min(1.0, trial.count / MAX_TRIALS))
+        if result < score:
+            results.append((result, number))
+    return [number for _, number in sorted(results)]
 
 
 def _best_option(
@@ -97,13 +117,14 @@ def _changed(state: State, option: dict[str, Any]) -> State:
     return State(state.recipe.with_changes(**option), state.shape)
 
 
-def _aligned(trial: Trial, state: State) -> State:
+def _aligned(trial: Trial, state: State, home: Recipe) -> State:
     """The state moved in time to where it resembles the target most, if that is a clear gain."""
+    in_place, least = _best_option(
+        trial, state, trial.score(state), framings(trial, state.recipe, home)
+    )
     start = _coarse_shift(trial, state)
-    if start == 0:
-        return state
-    moved = State(state.recipe.with_changes(start=start), state.shape)
-    return moved if trial.score(moved) < 0.7 * trial.score(state) else state
+    moved = refined_shift(trial, State(state.recipe.with_changes(start=start), state.shape))
+    return moved if trial.score(moved) < 0.7 * least else in_place
 
 
 def _coarse_shift(trial: Trial, state: State) -> int:
@@ -131,7 +152,7 @@ def _standardised(values: Any) -> Any:
     return centred / np.maximum(values.std(axis=0), 1e-12)
 
 
-def _refined_shift(trial: Trial, state: State) -> State:
+def refined_shift(trial: Trial, state: State) -> State:
     best, least = state, trial.score(state)
     for step in shift_steps(state.recipe.hop_length):
         for _ in range(8):

@@ -29,6 +29,7 @@ class Target:
         step: the step of the rounding, 0 without one.
         deltas: how many orders of deltas were appended, 0 to 2.
         delta_kind: one of DELTAS, or "none".
+        limits: smallest and largest value of an integer dtype; infinite for floats.
         is_linear: ``values`` spread so far above 0 that no logarithm can have been taken.
     """
 
@@ -39,6 +40,7 @@ class Target:
     deltas: int
     delta_kind: str
     is_linear: bool
+    limits: tuple[float, float]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,7 +67,16 @@ class Target:
         """The largest value, if it occurs so often."""
         return self._extreme(float(self.values.max()))
 
+    def clipped(self, features: Array) -> Array:
+        """``features`` with the floor and ceiling that these have from their rounding to steps."""
+        if self.rounding != "step":
+            return features
+        low, high = self.floor, self.ceiling
+        return np.clip(features, -np.inf if low is None else low, np.inf if high is None else high)
+
     def _extreme(self, value: float) -> float | None:
+        if value in self.limits:
+            return value
         ties = np.count_nonzero(np.abs(self.values - value) <= 1e-6 * max(1.0, abs(value)))
         coarse = self.rounding != "none"
         return value if ties >= (10 * MIN_TIES if coarse else MIN_TIES) else None
@@ -136,7 +147,14 @@ def look_at(array: npt.NDArray[Any], transposed: bool) -> Target:
         deltas=deltas,
         delta_kind=delta_kind,
         is_linear=_is_linear(values),
+        limits=_limits(array.dtype),
     )
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind in "iu":
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return -np.inf, np.inf
 
 
 def _is_linear(values: Array) -> bool:

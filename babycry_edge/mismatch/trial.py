@@ -18,7 +18,7 @@ from babycry_edge.mismatch.target import Mask, Target
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
-SEARCH_ROWS = 192
+SEARCH_ROWS = 112
 """So many frames are compared while searching: blocks of 16 all over the clip, both ends included."""
 
 RANGE_DB = 80.0
@@ -102,7 +102,8 @@ class Trial:
         decibel = decibels(mel, shape.kind, shape.floor)
         if shape.n_mfcc:
             if shape.top_db is not None:
-                decibel = np.maximum(decibel, decibel.max() - shape.top_db)
+                loudest = decibels(self.mel(recipe, every=True).max(), shape.kind, shape.floor)
+                decibel = np.maximum(decibel, loudest - shape.top_db)
             return _unexplained_cepstra(cepstra(decibel, shape.n_mfcc), self._sought)
         mask = self._free & in_range(mel, recipe)
         return _unexplained(decibel, self._sought, mask, self.by_column)
@@ -122,9 +123,9 @@ def comparable(target: Target) -> tuple[Array, Mask]:
     return 10 * np.log10(np.where(positive, target.values, 1.0)), free & positive
 
 
-def in_range(mel: Array, recipe: Recipe) -> Mask:
-    """Bands within RANGE_DB of the clip's peak."""
-    share = 10 ** (-RANGE_DB / (20 if recipe.spectrum == "magnitude" else 10))
+def in_range(mel: Array, recipe: Recipe, range_db: float = RANGE_DB) -> Mask:
+    """Bands within ``range_db`` of the clip's peak."""
+    share = 10 ** (-range_db / (20 if recipe.spectrum == "magnitude" else 10))
     return np.asarray(mel > share * mel.max())
 
 
