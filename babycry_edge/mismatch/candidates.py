@@ -166,7 +166,7 @@ def groups(trial: Trial, state: State, home: Recipe) -> list[list[Changes]]:
         _levels(state),
         framings(trial, recipe, home),
         _mel_forms(recipe, state.shape),
-        _spectra(recipe),
+        _tilts(recipe, home),
         _lengths(recipe, home),
         _frame_filters(home),
         _ranges(recipe, home),
@@ -204,7 +204,8 @@ def _lengths(recipe: Recipe, home: Recipe) -> list[Changes]:
     options: list[Changes] = []
     ffts = _first(home.n_fft, sorted({2 ** (n - 1).bit_length() for n in LENGTHS} | {400, 480}))
     for n_fft in ffts:
-        windows = [n for n in _first(home.win_length, (n_fft, *LENGTHS)) if n_fft / 2 < n <= n_fft]
+        least = 0 if n_fft in (home.n_fft, recipe.n_fft) else n_fft / 2
+        windows = [n for n in _first(home.win_length, (n_fft, *LENGTHS)) if least < n <= n_fft]
         for win_length in windows:
             for place in ("center", "left") if win_length < n_fft else (recipe.window_position,):
                 options.append(
@@ -244,8 +245,26 @@ def _mel_forms(recipe: Recipe, shape: Shape) -> list[Changes]:
     )
 
 
-def _spectra(recipe: Recipe) -> list[Changes]:
-    return _product(spectrum=_first(recipe.spectrum, ("power", "magnitude")))
+def _tilts(recipe: Recipe, home: Recipe) -> list[Changes]:
+    """What tilts or bends all spectra alike, and is easily taken for one another.
+
+    With the user's window, DC removal and lengths too: a search that took the one for the other
+    has changed those to make up for it.
+    """
+    options = _product(
+        spectrum=_first(recipe.spectrum, ("power", "magnitude")),
+        mel_norm=_first(recipe.mel_norm, ("slaney", "none")),
+        preemphasis=_first(recipe.preemphasis, (0.0, 0.97)),
+        signal_preemphasis=_first(recipe.signal_preemphasis, (0.0, 0.97)),
+    )
+    options = [
+        option for option in options if not option["preemphasis"] * option["signal_preemphasis"]
+    ]
+    filters = ("window", "remove_dc")
+    lengths = ("n_fft", "win_length", "window_position")
+    back = {axis: getattr(home, axis) for axis in filters}
+    further = back | {axis: getattr(home, axis) for axis in lengths}
+    return options + [option | home_axes for option in options for home_axes in (back, further)]
 
 
 def _ranges(recipe: Recipe, home: Recipe) -> list[Changes]:

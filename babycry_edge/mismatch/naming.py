@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from babycry_edge.mismatch.level import (
     COMPRESSIONS,
-    UNITS,
     Level,
     cepstra,
     cepstral_weights,
@@ -314,49 +313,48 @@ def _near(value: float, name: float) -> bool:
 def _cepstral(
     trial: Trial, state: State, x: Array, floor: tuple[str, float, str], user: Level
 ) -> Iterator[Level]:
+    """Levels whose DCT norm, lifter and offset are those of the lines through the coefficients."""
     kind, constant, gain = floor
-    limit = state.shape.top_db
-    if limit is not None:
-        x = np.maximum(x, x.max() - limit)
-    n_mels, n_mfcc = x.shape[1], state.shape.n_mfcc
-    raw, sought = cepstra(x, n_mfcc), trial.target.values
-    lines = [line(raw[:, k], sought[:, k]) for k in range(n_mfcc)]
-    slopes = np.array([slope for slope, _ in lines])
-    columns = column_normalization(sought)
-    base = dataclasses.replace(_plain("", state.shape, user), floor=constant, gain=gain)
     compressions = [name for name, form in COMPRESSIONS.items() if form[0] == kind]
     compressions.sort(key=lambda name: name != user.compression)
-    for compression in compressions:
-        unit = UNITS[COMPRESSIONS[compression][1]]
-        if limit is not None and compression != "db":
-            continue
-        for dct_norm, lifter in _cepstral_forms(slopes, unit, n_mels, columns, user):
-            level = dataclasses.replace(
-                base,
-                compression=compression,
-                top_db=limit,
-                dct_norm=dct_norm,
-                lifter=lifter,
-                normalize=columns,
-            )
-            yield level
-            if columns == "none":
-                yield dataclasses.replace(level, ref="max")
-                yield dataclasses.replace(level, normalize="window_mean")
-                weight = cepstral_weights(dct_norm, lifter, n_mfcc, n_mels)[0] * unit * n_mels
-                shift = lines[0][1] / weight
-                yield dataclasses.replace(level, ref=float(f"{10 ** (-shift / 10):.6g}"))
+    plain = dataclasses.replace(_plain("", state.shape, user), floor=constant, gain=gain)
+    plain = dataclasses.replace(plain, normalize=column_normalization(trial.target.values))
+    for limit in dict.fromkeys((user.top_db, state.shape.top_db)):
+        limited = x if limit is None else np.maximum(x, x.max() - limit)
+        raw = cepstra(limited, plain.n_mfcc)
+        lines = [line(raw[:, k], trial.target.values[:, k]) for k in range(plain.n_mfcc)]
+        for compression in compressions:
+            if limit is None or compression == "db":
+                level = dataclasses.replace(plain, compression=compression, top_db=limit)
+                yield from _lifted(level, limited, lines, user)
+
+
+def _lifted(
+    level: Level, x: Array, lines: list[tuple[float, float]], user: Level
+) -> Iterator[Level]:
+    n_mels = x.shape[1]
+    for dct_norm, lifter in _cepstral_forms(level, lines, n_mels, user):
+        lifted = dataclasses.replace(level, dct_norm=dct_norm, lifter=lifter)
+        yield lifted
+        if level.normalize == "none":
+            yield dataclasses.replace(lifted, normalize="window_mean")
+            if level.compression == "db":
+                weights = cepstral_weights(dct_norm, lifter, level.n_mfcc, n_mels)
+                shift = lines[0][1] / (weights[0] * n_mels)
+                yield dataclasses.replace(lifted, ref="max")
+                yield dataclasses.replace(lifted, ref=float(f"{10 ** (-shift / 10):.6g}"))
 
 
 def _cepstral_forms(
-    slopes: Array, unit: float, n_mels: int, columns: str, user: Level
+    level: Level, lines: list[tuple[float, float]], n_mels: int, user: Level
 ) -> Iterator[tuple[str, int]]:
     """DCT norm and lifter whose weights are the fitted slopes."""
-    if columns == "column_mean_std":
+    if level.normalize == "column_mean_std":
         yield user.dct_norm, user.lifter
         return
+    slopes = np.array([slope for slope, _ in lines])
     for dct_norm in dict.fromkeys((user.dct_norm, "ortho", "none", "htk", "kaldi")):
         for lifter in dict.fromkeys((user.lifter, *_LIFTERS)):
-            weights = unit * cepstral_weights(dct_norm, lifter, len(slopes), n_mels)
+            weights = level.unit * cepstral_weights(dct_norm, lifter, len(slopes), n_mels)
             if np.all(np.abs(slopes - weights) <= 5e-3 * np.abs(weights) + 1e-6):
                 yield dct_norm, lifter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -97,18 +98,20 @@ class Trial:
         recipe, shape = state.recipe, state.shape
         if shape.kind == "pcen":
             bands = pcen(self.mel(recipe, every=True), recipe.hop_length / recipe.audio_rate)
-            return _unexplained(bands[self.rows], self._sought, self._free, by_column=False)
+            return _unexplained(bands[self.rows], self._sought, self._free, self.by_column)
         mel = self.mel(recipe)
         decibel = decibels(mel, shape.kind, shape.floor)
         if shape.n_mfcc:
             if shape.top_db is not None:
                 loudest = decibels(self.mel(recipe, every=True).max(), shape.kind, shape.floor)
                 decibel = np.maximum(decibel, loudest - shape.top_db)
-            return _unexplained_cepstra(cepstra(decibel, shape.n_mfcc), self._sought)
-        mask = self._free & in_range(mel, recipe)
-        return _unexplained(decibel, self._sought, mask, self.by_column)
+            found = cepstra(decibel, shape.n_mfcc)
+            return _unexplained_cepstra(found, self._sought, self.by_column)
+        quiet = self._free & ~in_range(mel, recipe)
+        loud = self._free & ~quiet
+        return _unexplained(decibel, self._sought, loud, self.by_column, quiet)
 
-    @property
+    @cached_property
     def by_column(self) -> bool:
         """Whether each feature was normalised by itself."""
         return column_normalization(self.target.values) != "none"
@@ -145,31 +148,49 @@ def line(x: Array, y: Array) -> tuple[float, float]:
     return slope, float(mean_y - slope * mean_x)
 
 
-def _unexplained(x: Array, y: Array, mask: Mask, by_column: bool) -> float:
+def _unexplained(
+    x: Array, y: Array, mask: Mask, by_column: bool, quiet: Mask | None = None
+) -> float:
+    """Residual of the best line, over the whole array or for each feature by itself.
+
+    Where the recipe gives next to nothing (``quiet``), y may not be above what the line says of
+    the end of the range.
+    """
     if np.count_nonzero(mask) < 16:
         return 1.0
     if by_column:
         return float(np.mean([_column(x[:, j], y[:, j], mask[:, j]) for j in range(x.shape[1])]))
-    return _column(x.ravel(), y.ravel(), mask.ravel())
+    return _column(x.ravel(), y.ravel(), mask.ravel(), None if quiet is None else quiet.ravel())
 
 
-def _column(x: Array, y: Array, mask: Mask) -> float:
-    x, y = x[mask], y[mask]
-    if len(x) < 8:
+def _column(x: Array, y: Array, mask: Mask, quiet: Mask | None = None) -> float:
+    ours, theirs = x[mask], y[mask]
+    if len(ours) < 8:
         return 0.0
-    slope, offset = line(x, y)
-    total = float(np.sum((y - y.mean()) ** 2))
+    slope, offset = line(ours, theirs)
+    total = float(np.sum((theirs - theirs.mean()) ** 2))
     if slope <= 0 or total <= 0:
         return 1.0
-    return float(np.sqrt(np.sum((y - slope * x - offset) ** 2) / total))
+    left = float(np.sum((theirs - slope * ours - offset) ** 2))
+    if quiet is not None and quiet.any():
+        highest = slope * ours.min() + offset
+        left += float(np.sum(np.maximum(0.0, y[quiet] - highest) ** 2))
+    return float(np.sqrt(left / total))
 
 
-def _unexplained_cepstra(x: Array, y: Array) -> float:
-    """Each coefficient by itself, so that lifter and norm do not matter; they count alike."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+def _unexplained_cepstra(x: Array, y: Array, by_column: bool) -> float:
+    """Each coefficient by itself, so that lifter and norm do not matter; they count alike.
+
+    The first takes up the gain with an offset; the others have one only where each was normalised.
+    """
+    total = np.sum((y - y.mean(axis=0)) ** 2, axis=0)
+    centred = slice(None) if by_column else slice(0, 1)
+    x, y = x.copy(), y.copy()
+    x[:, centred] -= x[:, centred].mean(axis=0)
+    y[:, centred] -= y[:, centred].mean(axis=0)
     xx, yy, xy = np.sum(x * x, axis=0), np.sum(y * y, axis=0), np.sum(x * y, axis=0)
-    left = 1 - np.maximum(xy, 0) ** 2 / np.maximum(xx * yy, 1e-300)
-    return float(np.sqrt(np.mean(np.clip(left, 0, 1))))
+    left = (yy - np.maximum(xy, 0) ** 2 / np.maximum(xx, 1e-300)) / np.maximum(total, 1e-300)
+    return float(np.sqrt(np.mean(np.clip(left, 0, 4))))
 
 
 def _before_bands(recipe: Recipe) -> tuple[Any, ...]:
