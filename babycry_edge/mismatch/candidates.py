@@ -19,16 +19,70 @@ from babycry_edge.mismatch.trial import Shape, State, Trial
 
 Changes = dict[str, Any]
 
-HOPS = (80, 100, 110, 128, 160, 200, 220, 221, 240, 250, 256, 320, 400, 441, 480, 512, 551, 640)
-HOPS += (800, 882, 1024, 2048)
+HOPS: tuple[int, ...] = (
+    80,
+    100,
+    110,
+    128,
+    160,
+    200,
+    220,
+    221,
+    240,
+    250,
+    256,
+    320,
+    400,
+    441,
+    480,
+    512,
+    551,
+    640,
+    800,
+    882,
+    1024,
+    2048,
+)
 LENGTHS = (256, 320, 400, 480, 512, 551, 552, 640, 800, 882, 1024, 1103, 1200, 2048, 4096)
 MEL_COUNTS = (20, 22, 23, 24, 26, 30, 32, 36, 40, 48, 60, 64, 80, 96, 128)
-LOWEST_HZ = (0.0, 20.0, 30.0, 40.0, 50.0, 60.0, 64.0, 80.0, 100.0, 125.0, 133.3333)
-LOWEST_HZ += (150.0, 200.0, 250.0, 300.0)
-HIGHEST_HZ = (3400.0, 3700.0, 3800.0, 4000.0, 5000.0, 5500.0, 6000.0, 6800.0, 6855.4976, 7000.0)
-HIGHEST_HZ += (7500.0, 7600.0, 7800.0, 7900.0, 8000.0, 10000.0, 11000.0)
+LOWEST_HZ: tuple[float, ...] = (
+    0.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+    60.0,
+    64.0,
+    80.0,
+    100.0,
+    125.0,
+    133.3333,
+    150.0,
+    200.0,
+    250.0,
+    300.0,
+)
+HIGHEST_HZ: tuple[float, ...] = (
+    3400.0,
+    3700.0,
+    3800.0,
+    4000.0,
+    5000.0,
+    5500.0,
+    6000.0,
+    6800.0,
+    6855.4976,
+    7000.0,
+    7500.0,
+    7600.0,
+    7800.0,
+    7900.0,
+    8000.0,
+    10000.0,
+    11000.0,
+)
 RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000)
-FLOORS = tuple(10.0**k for k in range(-16, 3)) + (2.2204e-16, 1.1920929e-07)
+FLOORS = (*(10.0**k for k in range(-16, 3)), 2.2204e-16, 1.1920929e-07)
 
 # Programs that profiles do not cover (yet), as changes to the profile "librosa".
 _PROGRAMS: dict[str, Changes] = {
@@ -72,7 +126,7 @@ _PROGRAMS: dict[str, Changes] = {
 
 
 def starts(trial: Trial, config: FrontendConfig) -> Iterator[State]:
-    """First guesses: the user's front-end, each profile and other programs, made to fit the shape."""
+    """First guesses: the user's front-end, profiles and other programs, made to fit the shape."""
     seen = set()
     for recipe, shape in _known_programs(config):
         for readable in _readings(trial, recipe, config):
@@ -99,7 +153,8 @@ def _known_programs(config: FrontendConfig) -> Iterator[tuple[Recipe, Shape]]:
 
 def shape_of(config: FrontendConfig) -> Shape:
     """The shape of a front-end's level."""
-    if config.compression == "pcen":
+    compression: str = config.compression
+    if compression == "pcen":
         return Shape("pcen", 0.0)
     kind, _ = COMPRESSIONS.get(config.compression, ("max", "db"))
     floor = {"db": config.amin, "log10_whisper": 1e-10, "none": 1e-30}
@@ -127,12 +182,12 @@ def _at_rate(recipe: Recipe, rate: int) -> Recipe:
 
 
 def _fitting_hops(trial: Trial, recipe: Recipe) -> Iterator[Recipe]:
-    """The recipe with its own hop if it gives the right number of frames, else with those that do."""
+    """The recipe with its own hop if it gives so many frames, else with the hops that do."""
     n_samples, n_frames = len(trial.signal(recipe)), trial.target.shape[0]
     hops = [hop for hop in (recipe.hop_length, *HOPS) if _gives(recipe, hop, n_samples, n_frames)]
     if not hops and n_frames > 1:
         middle = round(n_samples / (n_frames - 0.5))
-        hops = [hop for hop in range(middle - 3, middle + 4) if 0 < hop]
+        hops = [hop for hop in range(middle - 3, middle + 4) if hop > 0]
         hops = [hop for hop in hops if _gives(recipe, hop, n_samples, n_frames)][:1]
         hops += [recipe.hop_length]
     for hop in dict.fromkeys(hops):
@@ -208,9 +263,7 @@ def _lengths(recipe: Recipe, home: Recipe) -> list[Changes]:
         windows = [n for n in _first(home.win_length, (n_fft, *LENGTHS)) if least < n <= n_fft]
         for win_length in windows:
             for place in ("center", "left") if win_length < n_fft else (recipe.window_position,):
-                options.append(
-                    {"n_fft": n_fft, "win_length": win_length, "window_position": place}
-                )
+                options.append({"n_fft": n_fft, "win_length": win_length, "window_position": place})
     return options
 
 
@@ -295,7 +348,7 @@ def _band_rates(recipe: Recipe) -> list[Changes]:
 
 
 def _levels(state: State) -> list[Changes]:
-    """Shapes of the level; these changes are to the shape, not to the recipe."""
+    """Shapes of the level, alone and with what a wrong floor may be taken for."""
     shape = state.shape
     limits = (None, 80.0, 100.0, 60.0) if shape.n_mfcc else (None,)
     options: list[Changes] = [{"kind": "pcen"}] if not shape.n_mfcc else []
@@ -304,7 +357,8 @@ def _levels(state: State) -> list[Changes]:
     for gain in (32768.0**2, 32768.0):
         for floor in (1e-12, 1e-10, 1e-6, 1e-5, 1e-3, 1e-2, 1.0):
             options.append({"kind": "add", "floor": floor / gain, "top_db": None})
-    return options
+    bent = _product(spectrum=("power", "magnitude"), mel_norm=("slaney", "none"))
+    return options + [option | axes for option in options for axes in bent]
 
 
 def shift_steps(hop: int) -> list[int]:

@@ -50,7 +50,7 @@ class Explanation:
         match: the best recipe with its level.
         target: the features as they were read.
         config: the front-end that gives these features here, or None if ours cannot.
-        config_largest_db: largest difference to what that front-end gives, dB.
+        frontend_largest_db: largest difference to what that front-end gives, dB.
     """
 
     status: Status
@@ -62,7 +62,7 @@ class Explanation:
     match: Match
     target: Target
     config: FrontendConfig | None
-    config_largest_db: float | None
+    frontend_largest_db: float | None
 
 
 def explain(
@@ -87,10 +87,14 @@ def explain(
     _check_length(recording)
     found = [_Attempt(recording, target, config) for target in _orientations(features, config)]
     for number, attempt in enumerate(found):
-        attempt.run(lambda share, n=number: progress((n + share) / len(found)))
+        attempt.run(_part(progress, number, len(found)))
         if attempt.is_solved:
             return attempt.explanation()
     return min(found, key=lambda attempt: attempt.score).explanation()
+
+
+def _part(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    return lambda share: progress((number + share) / count)
 
 
 def _check_length(recording: Recording) -> None:
@@ -219,15 +223,15 @@ class _Attempt:
             match=match,
             target=target,
             config=config,
-            config_largest_db=None if config is None else self._with_frontend(match, config),
+            frontend_largest_db=None if config is None else self._with_frontend(match, config),
         )
 
     def _with_frontend(self, match: Match, config: FrontendConfig) -> float:
         """The largest difference in dB between the target and what our C front-end gives."""
         signal = self.trial.signal(match.recipe)[max(0, match.recipe.start) :]
         ours = Frontend(config)(signal.astype(np.float32), config.sample_rate)
-        values = self.trial.target.values
-        same = compare(self.trial, match.recipe, match.level, features=ours[:, : values.shape[1]])
+        static = ours[:, : self.trial.target.shape[1]].astype(np.float64)
+        same = compare(self.trial, match.recipe, match.level, features=static)
         return _largest(same)
 
 
@@ -334,7 +338,7 @@ def to_config(match: Match, target: Target, config: FrontendConfig) -> FrontendC
             return None
     if recipe.audio_rate != recipe.sample_rate or target.delta_kind == "slope5":
         return None
-    shared = {name: value for name, value in dataclasses.asdict(recipe).items()}
+    shared = dataclasses.asdict(recipe)
     changes = {key: value for key, value in shared.items() if hasattr(config, key)}
     floor = "amin" if level.compression == "db" else "log_offset"
     changes |= {

@@ -58,12 +58,13 @@ class Level:
     @classmethod
     def from_config(cls, config: FrontendConfig) -> Level:
         """The level part of a front-end's configuration."""
-        is_db = config.compression == "db"
+        compression: str = config.compression
+        is_db = compression == "db"
         floor = config.amin if is_db else config.log_offset
-        if config.compression == "log10_whisper":
+        if compression == "log10_whisper":
             floor = 1e-10
         return cls(
-            compression=config.compression,
+            compression=compression,
             floor=float(floor),
             gain="1",
             ref=config.ref if is_db else 1.0,

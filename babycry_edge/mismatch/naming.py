@@ -1,4 +1,4 @@
-"""The level in closed form: a straight line through theirs over ours, whose slope and offset get names."""
+"""The level in closed form: the slope and offset of the line through theirs over ours, named."""
 
 from __future__ import annotations
 
@@ -34,8 +34,25 @@ Array = npt.NDArray[np.float64]
 TOLERANCE_DB = 0.01
 """Largest difference, for bands within 80 dB of the clip's peak, that counts as equal."""
 
-_FLOORS = (1e-10, 1e-6, 1e-3, 0.01, 1e-5, 1e-8, 1e-12, 1e-7, 1e-4, 1e-9, 0.1, 1.0)
-_FLOORS += (1.1920929e-07, 2.220446e-16, 1e-16, 1e-20, 1e-30)
+_FLOORS: tuple[float, ...] = (
+    1e-10,
+    1e-6,
+    1e-3,
+    0.01,
+    1e-5,
+    1e-8,
+    1e-12,
+    1e-7,
+    1e-4,
+    1e-9,
+    0.1,
+    1.0,
+    1.1920929e-07,
+    2.220446e-16,
+    1e-16,
+    1e-20,
+    1e-30,
+)
 _LIFTERS = (0, 22, *range(2, 61))
 
 
@@ -47,6 +64,7 @@ class Match:
         excess: largest difference over what rounding allows, in dB, within range of the peak.
         mean: mean difference in dB, there.
         differences: (n_frames, n_features), dB; NaN where nothing is judged.
+        level_db: (n_frames, n_features), dB below the peak, at most 0; None for cepstra.
         changes: how many axes of the level differ from the user's.
     """
 
@@ -55,6 +73,7 @@ class Match:
     excess: float
     mean: float
     differences: Array
+    level_db: Array | None
     changes: float
 
     @property
@@ -82,7 +101,7 @@ def compare(
     features = reference if features is None else np.asarray(features, np.float64)
     if features.shape != target.values.shape:
         nothing = np.full(target.shape, np.nan)
-        return Match(recipe, level, np.inf, np.inf, nothing, 0)
+        return Match(recipe, level, np.inf, np.inf, nothing, None, 0)
     features = target.clipped(features)
     error = np.abs(features - target.values)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,11 +115,17 @@ def compare(
     judged = _judged(bands, recipe, level, decibel)
     decibel = np.where(judged, decibel, np.nan)
     if not judged.any():
-        return Match(recipe, level, np.inf, np.inf, decibel, 0)
+        return Match(recipe, level, np.inf, np.inf, decibel, None, 0)
     excess = float(np.nanmax(np.where(decibel <= slack, 0.0, decibel - slack)))
     if target.rounding == "none":
         excess = float(np.nanmax(decibel))
-    return Match(recipe, level, excess, float(np.nanmean(decibel)), decibel, 0)
+    below = None if level.n_mfcc else _below_peak(bands, recipe)
+    return Match(recipe, level, excess, float(np.nanmean(decibel)), decibel, below, 0)
+
+
+def _below_peak(mel: Array, recipe: Recipe) -> Array:
+    factor = 20 if recipe.spectrum == "magnitude" else 10
+    return np.asarray(factor * np.log10(np.maximum(mel / max(mel.max(), 1e-300), 1e-30)))
 
 
 def _judged(mel: Array, recipe: Recipe, level: Level, decibel: Array) -> Mask:
@@ -141,7 +166,7 @@ def _order(match: Match) -> tuple[float, float, float]:
 
 def changes_of_level(level: Level, user: Level) -> float:
     """How many axes differ; a factor or constant without a name counts more than any name."""
-    count = sum(
+    count: float = sum(
         getattr(level, axis) != getattr(user, axis)
         for axis in ("compression", "gain", "ref", "top_db", "n_mfcc", "normalize", "lifter")
     )
@@ -149,7 +174,7 @@ def changes_of_level(level: Level, user: Level) -> float:
     count += same_kind and level.is_log and not np.isclose(level.floor, user.floor, rtol=1e-4)
     count += bool(level.n_mfcc) and level.dct_norm != user.dct_norm
     count += 0.5 * (level.ref not in ("max", user.ref))
-    return count + 2.5 * (level.scale != 1.0) + 2.25 * (level.offset != 0.0)
+    return float(count) + 2.5 * (level.scale != 1.0) + 2.25 * (level.offset != 0.0)
 
 
 def _plausible(trial: Trial, state: State, user: Level, mel: Array) -> Iterator[Level]:
@@ -221,7 +246,9 @@ def _floors(
             kept.setdefault((item[1], item[3]), []).append(item)
     chosen: list[tuple[str, float, str]] = []
     for items in kept.values():  # the user's floor first, if it is among them, and the two best
-        nearest = [item for item in items if item[2] == user.floor] + sorted(items, key=lambda item: round(item[0], 6))[:2]
+        nearest = [item for item in items if item[2] == user.floor] + sorted(
+            items, key=lambda item: round(item[0], 6)
+        )[:2]
         chosen += dict.fromkeys((kind, floor, name) for _, kind, floor, name in nearest)
     return chosen
 

@@ -1,4 +1,4 @@
-"""What features may be made of: every axis up to the mel bands, more of them than a FrontendConfig has."""
+"""What features may be made of: every axis up to the mel bands, more than FrontendConfig has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SLOPES = ("hz", "mel", "bin")
 
 @dataclass(frozen=True)
 class Recipe:
-    """From a sound file to mel bands. The fields that a FrontendConfig has mean what they mean there.
+    """From a sound file to mel bands. Fields that a FrontendConfig has mean what they mean there.
 
     Attributes:
         audio_rate: Hz; the rate that the samples have when they are framed.
@@ -52,7 +52,7 @@ class Recipe:
 
     @classmethod
     def from_config(cls, config: FrontendConfig) -> Recipe:
-        """The recipe of a front-end, with the recording resampled and mixed as this package does."""
+        """The recipe of a front-end; resampled and mixed to mono as this package does."""
         own = {field.name for field in dataclasses.fields(cls)}
         shared = {key: value for key, value in config.to_dict().items() if key in own}
         return cls(
@@ -77,11 +77,12 @@ class Recipe:
 
 def is_known(config: FrontendConfig) -> bool:
     """Whether the float64 reference has every value of ``config``."""
+    compression: str = config.compression
     return (
         config.window in WINDOWS
         and config.framing in FRAMINGS
         and config.mel_slopes in SLOPES
-        and config.compression != "tflm"
+        and compression != "tflm"
         and not getattr(config, "descriptors", ())
         and getattr(config, "pooling", "none") == "none"
     )

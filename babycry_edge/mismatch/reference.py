@@ -32,7 +32,7 @@ def window(kind: str, length: int) -> Array:
 
 
 def frame_count(recipe: Recipe, n_samples: int) -> int:
-    """Frames of a recording of ``n_samples`` at ``audio_rate``, those before first_frame included."""
+    """Frames of ``n_samples`` at ``audio_rate``, those before first_frame included."""
     n = n_samples - recipe.start
     hop = recipe.hop_length
     if recipe.framing.startswith("center"):
@@ -101,7 +101,7 @@ def _frames(signal: Array, recipe: Recipe, rows: npt.NDArray[np.intp]) -> Array:
         index = np.minimum(index, 2 * n - 1 - index)
     source = index + shift
     outside = (index < 0) | (source < 0) | (source >= len(signal))
-    frames = signal[np.clip(source, 0, len(signal) - 1)]
+    frames: Array = signal[np.clip(source, 0, len(signal) - 1)]
     if outside.any():
         frames[outside] = 0.0
     return frames

@@ -18,10 +18,14 @@ Progress = Callable[[float], None]
 Solved = Callable[[State], bool]
 
 MAX_TRIALS = 12000
-"""The search is bounded by a number of trials, not by the clock: the same answer on every machine."""
+"""The bound is a number of trials and not a time: the same answer on every machine."""
 
+_SHAPE_AXES = frozenset(field.name for field in dataclasses.fields(Shape))
 BEAM = 3
 PASSES = 4
+# Where the search ended in a dead end, it goes on with one of these sets as the user has them.
+_SPECTRAL = ("window", "remove_dc", "preemphasis", "signal_preemphasis", "spectrum")
+_BANDS = ("mel_scale", "mel_norm", "mel_slopes", "fmin", "fmax")
 GOOD = 0.02
 POOR = 0.3
 """Shares of unexplained variation: near enough to be named, and so far that time may be shifted."""
@@ -42,7 +46,16 @@ def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progr
         found = _descend(trial, _aligned(trial, state, home), home, solved, progress)
         if trial.score(found) < trial.score(best):
             best = found
-        if solved(best) or trial.count > MAX_TRIALS:
+        if trial.score(best) < GOOD and solved(best):
+            return best
+        if trial.count > MAX_TRIALS:
+            break
+    for axes in (_SPECTRAL, _BANDS) if trial.score(best) < 0.5 else ():
+        back = best.recipe.with_changes(**{axis: getattr(home, axis) for axis in axes})
+        found = _descend(trial, State(back, best.shape), home, solved, progress)
+        if trial.score(found) < trial.score(best):
+            best = found
+        if trial.count > MAX_TRIALS or (trial.score(best) < GOOD and solved(best)):
             break
     return best
 
@@ -63,9 +76,7 @@ def _beam(ranked: list[State]) -> list[State]:
     return chosen
 
 
-def _descend(
-    trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress
-) -> State:
+def _descend(trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress) -> State:
     """Group after group of axes, the group that gains most first, until nothing gains."""
     score = trial.score(state)
     for _ in range(PASSES):
@@ -112,9 +123,12 @@ def _best_option(
 
 
 def _changed(state: State, option: dict[str, Any]) -> State:
-    if "kind" in option:
-        return State(state.recipe, dataclasses.replace(state.shape, **option))
-    return State(state.recipe.with_changes(**option), state.shape)
+    of_shape = {key: option[key] for key in option if key in _SHAPE_AXES}
+    of_recipe = {key: option[key] for key in option if key not in _SHAPE_AXES}
+    return State(
+        state.recipe.with_changes(**of_recipe) if of_recipe else state.recipe,
+        dataclasses.replace(state.shape, **of_shape) if of_shape else state.shape,
+    )
 
 
 def _aligned(trial: Trial, state: State, home: Recipe) -> State:

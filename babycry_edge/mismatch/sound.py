@@ -48,7 +48,7 @@ class Recording:
 
     @property
     def n_channels(self) -> int:
-        return self.samples.shape[1]
+        return int(self.samples.shape[1])
 
     def signal(self, channel: str, rate: int, resampler: str) -> Signal:
         """One channel at ``rate`` Hz, (n_samples,)."""

@@ -1,4 +1,4 @@
-"""The features from somewhere else, and what they say of themselves before any audio is looked at."""
+"""The features from somewhere else, and what they show before any audio is looked at."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _rounding(array: npt.NDArray[Any]) -> tuple[str, float]:
 
 
 def _step(values: Array) -> float:
-    """The step that all differences of sorted, distinct values are multiples of; 0 if there is none."""
+    """The step that all gaps between sorted, distinct values are multiples of; 0 if none is."""
     if len(values) < 8:
         return 0.0
     gaps = np.diff(values)

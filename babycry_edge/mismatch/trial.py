@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 SEARCH_ROWS = 112
-"""So many frames are compared while searching: blocks of 16 all over the clip, both ends included."""
+"""So many frames are compared while searching: blocks of 16 all over the clip, with both ends."""
 
 RANGE_DB = 80.0
 """Bands further below the clip's peak hold rounding noise and are not judged."""
@@ -133,7 +133,7 @@ def in_range(mel: Array, recipe: Recipe, range_db: float = RANGE_DB) -> Mask:
 
 
 def column_normalization(values: Array) -> str:
-    """ "column_mean_std" or "column_mean" where each feature has mean 0 over the clip, else "none"."""
+    """Whether each feature has mean 0 over the clip: "column_mean_std", "column_mean" or "none"."""
     means, spreads = values.mean(axis=0), values.std(axis=0)
     if values.shape[1] < 2 or np.abs(means).max() > 2e-3 * spreads.max():
         return "none"
