@@ -81,8 +81,27 @@ HIGHEST_HZ: tuple[float, ...] = (
     10000.0,
     11000.0,
 )
+USUAL_HZ = (
+    (20.0, 7600.0),
+    (20.0, 4000.0),
+    (20.0, 7800.0),
+    (50.0, 4000.0),
+    (50.0, 7600.0),
+    (60.0, 7800.0),
+    (64.0, 8000.0),
+    (80.0, 7600.0),
+    (100.0, 4000.0),
+    (125.0, 7500.0),
+    (125.0, 3800.0),
+    (133.3333, 6855.4976),
+    (300.0, 3400.0),
+    (300.0, 4000.0),
+    (300.0, 8000.0),
+)
 RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000)
 FLOORS = (*(10.0**k for k in range(-16, 3)), 2.2204e-16, 1.1920929e-07)
+
+_USUAL_FLOORS = (1e-30, 1e-10, 1e-6, 1e-3, 1e-2)
 
 # Programs that profiles do not cover (yet), as changes to the profile "librosa".
 _PROGRAMS: dict[str, Changes] = {
@@ -214,8 +233,11 @@ def _fitting_widths(trial: Trial, recipe: Recipe, shape: Shape) -> Iterator[Stat
                     yield State(recipe.with_changes(n_mels=n_mels), limited)
 
 
-def groups(trial: Trial, state: State, home: Recipe) -> list[list[Changes]]:
-    """Groups of axes that depend on each other, each with its combinations, dearest last."""
+def groups(trial: Trial, state: State, home: Recipe, thorough: bool) -> list[list[Changes]]:
+    """Groups of axes that depend on each other, each with its combinations.
+
+    ``thorough`` asks for every pair of fmin and fmax, instead of one at a time and usual pairs.
+    """
     recipe = state.recipe
     everything = [
         _levels(state),
@@ -224,10 +246,15 @@ def groups(trial: Trial, state: State, home: Recipe) -> list[list[Changes]]:
         _tilts(recipe, home),
         _lengths(recipe, home),
         _frame_filters(home),
-        _ranges(recipe, home),
+        _ranges(recipe, home, thorough),
     ]
     audio = _sounds(trial, recipe)
     return everything + ([audio] if len(audio) > 1 else []) + [_band_rates(recipe)]
+
+
+def band_groups(state: State, home: Recipe) -> list[list[Changes]]:
+    """The groups that move bands most, for a first look at a start."""
+    return [_mel_forms(state.recipe, state.shape), _ranges(state.recipe, home, thorough=False)]
 
 
 def _product(**axes: Any) -> list[Changes]:
@@ -264,7 +291,8 @@ def _lengths(recipe: Recipe, home: Recipe) -> list[Changes]:
         for win_length in windows:
             for place in ("center", "left") if win_length < n_fft else (recipe.window_position,):
                 options.append({"n_fft": n_fft, "win_length": win_length, "window_position": place})
-    return options
+    unmoved = [option | {"start": 0} for option in options if recipe.start]
+    return options + unmoved
 
 
 def _frame_filters(home: Recipe) -> list[Changes]:
@@ -320,14 +348,22 @@ def _tilts(recipe: Recipe, home: Recipe) -> list[Changes]:
     return options + [option | home_axes for option in options for home_axes in (back, further)]
 
 
-def _ranges(recipe: Recipe, home: Recipe) -> list[Changes]:
+def _ranges(recipe: Recipe, home: Recipe, thorough: bool) -> list[Changes]:
     top = recipe.sample_rate / 2
+    lowest = _first(home.fmin, LOWEST_HZ)
     highest = [hz for hz in _first(home.fmax, (top, *HIGHEST_HZ)) if hz <= top]
-    return _product(
-        fmin=_first(home.fmin, LOWEST_HZ),
-        fmax=highest,
-        mel_scale=_first(recipe.mel_scale, ("slaney", "htk")),
-    )
+    pairs = list(itertools.product(lowest, highest))
+    if not thorough:
+        usual = (*USUAL_HZ, (home.fmin, home.fmax), (0.0, top))
+        pairs = [
+            (low, high)
+            for low, high in pairs
+            if (low, high) in usual or low == recipe.fmin or high == recipe.fmax
+        ]
+    scales = _first(recipe.mel_scale, ("slaney", "htk"))
+    return [
+        {"fmin": low, "fmax": high, "mel_scale": scale} for low, high in pairs for scale in scales
+    ]
 
 
 def _sounds(trial: Trial, recipe: Recipe) -> list[Changes]:
@@ -358,7 +394,8 @@ def _levels(state: State) -> list[Changes]:
         for floor in (1e-12, 1e-10, 1e-6, 1e-5, 1e-3, 1e-2, 1.0):
             options.append({"kind": "add", "floor": floor / gain, "top_db": None})
     bent = _product(spectrum=("power", "magnitude"), mel_norm=("slaney", "none"))
-    return options + [option | axes for option in options for axes in bent]
+    usual = [option for option in options if option.get("floor") in _USUAL_FLOORS]
+    return options + [option | axes for option in usual for axes in bent]
 
 
 def shift_steps(hop: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from babycry_edge.config import FrontendConfig
-from babycry_edge.mismatch.candidates import framings, groups, shift_steps, starts
+from babycry_edge.mismatch.candidates import band_groups, framings, groups, shift_steps, starts
 from babycry_edge.mismatch.level import cepstra, decibels
 from babycry_edge.mismatch.recipe import Recipe
 from babycry_edge.mismatch.trial import Shape, State, Trial
@@ -22,13 +22,16 @@ MAX_TRIALS = 12000
 
 _SHAPE_AXES = frozenset(field.name for field in dataclasses.fields(Shape))
 BEAM = 3
-PASSES = 4
+SEEDS = 8
+PASSES = 6
 # Where the search ended in a dead end, it goes on with one of these sets as the user has them.
 _SPECTRAL = ("window", "remove_dc", "preemphasis", "signal_preemphasis", "spectrum")
 _BANDS = ("mel_scale", "mel_norm", "mel_slopes", "fmin", "fmax")
 GOOD = 0.02
 POOR = 0.3
-"""Shares of unexplained variation: near enough to be named, and so far that time may be shifted."""
+DEAD_END = 0.5
+"""Shares of unexplained variation: near enough to be named; so far that time may be shifted; near
+enough to go on where the search ended."""
 
 
 def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progress) -> State:
@@ -36,28 +39,28 @@ def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progr
     home = Recipe.from_config(config)
     first = list(starts(trial, config))
     ranked = _ranked(trial, first)
-    if trial.score(ranked[0]) > POOR:
-        ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in first])
-    best = ranked[0]
     for state in ranked:
         if trial.score(state) < GOOD and solved(state):
             return state
-    for state in _beam(ranked):
+    if trial.score(ranked[0]) > POOR:
+        ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in first])
+    best = ranked[0]
+    for state in _beam(trial, [first[0], *ranked], home):
         found = _descend(trial, _aligned(trial, state, home), home, solved, progress)
-        if trial.score(found) < trial.score(best):
-            best = found
-        if trial.score(best) < GOOD and solved(best):
+        best = min(best, found, key=trial.score)
+        if trial.count > MAX_TRIALS or _is_solved(trial, best, solved):
             return best
-        if trial.count > MAX_TRIALS:
-            break
-    for axes in (_SPECTRAL, _BANDS) if trial.score(best) < 0.5 else ():
+    for axes in (_SPECTRAL, _BANDS) if trial.score(best) < DEAD_END else ():
         back = best.recipe.with_changes(**{axis: getattr(home, axis) for axis in axes})
         found = _descend(trial, State(back, best.shape), home, solved, progress)
-        if trial.score(found) < trial.score(best):
-            best = found
-        if trial.count > MAX_TRIALS or (trial.score(best) < GOOD and solved(best)):
+        best = min(best, found, key=trial.score)
+        if trial.count > MAX_TRIALS or _is_solved(trial, best, solved):
             break
     return best
+
+
+def _is_solved(trial: Trial, state: State, solved: Solved) -> bool:
+    return trial.score(state) < GOOD and solved(state)
 
 
 def _ranked(trial: Trial, states: list[State]) -> list[State]:
@@ -65,24 +68,35 @@ def _ranked(trial: Trial, states: list[State]) -> list[State]:
     return [state for _, _, state in sorted(scored, key=lambda item: item[:2])]
 
 
-def _beam(ranked: list[State]) -> list[State]:
-    """The best few starts that differ in more than the shape of the level."""
-    chosen: list[State] = []
-    for state in ranked:
-        if len(chosen) == BEAM:
+def _beam(trial: Trial, candidates: list[State], home: Recipe) -> list[State]:
+    """The few starts that are best once their bands have been moved; the first is always tried.
+
+    Wrong bands spoil the score of a start whose frames are right, so frames that differ are given
+    a chance each.
+    """
+    chosen: dict[tuple[Any, ...], State] = {}
+    for state in candidates:
+        recipe = state.recipe
+        frames = (recipe.hop_length, recipe.n_fft, recipe.audio_rate, bool(state.shape.n_mfcc))
+        chosen.setdefault(frames, state)
+        if len(chosen) == SEEDS:
             break
-        if all(state.recipe != other.recipe for other in chosen):
-            chosen.append(state)
-    return chosen
+    moved = []
+    for state in chosen.values():
+        for options in band_groups(state, home):
+            state, _ = _best_option(trial, state, trial.score(state), options)
+        moved.append(state)
+    return _ranked(trial, moved)[:BEAM]
 
 
 def _descend(trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress) -> State:
     """Group after group of axes, the group that gains most first, until nothing gains."""
-    score = trial.score(state)
+    score, thorough = trial.score(state), False
     for _ in range(PASSES):
         before = score
-        for number in _by_gain(trial, state, home, progress):
-            state, score = _best_option(trial, state, score, groups(trial, state, home)[number])
+        for number in _by_gain(trial, state, home, thorough, progress):
+            options = groups(trial, state, home, thorough)[number]
+            state, score = _best_option(trial, state, score, options)
             progress(min(1.0, trial.count / MAX_TRIALS))
             if score < GOOD and solved(state):
                 return state
@@ -90,17 +104,22 @@ def _descend(trial: Trial, state: State, home: Recipe, solved: Solved, progress:
             break
         if score > 0.99 * before:
             shifted = refined_shift(trial, state)
-            if trial.score(shifted) > 0.9 * score:
+            gained = trial.score(shifted) < 0.9 * score
+            if thorough and not gained:
                 break
-            state, score = shifted, trial.score(shifted)
+            thorough = True
+            if gained:
+                state, score = shifted, trial.score(shifted)
     return state
 
 
-def _by_gain(trial: Trial, state: State, home: Recipe, progress: Progress) -> list[int]:
+def _by_gain(
+    trial: Trial, state: State, home: Recipe, thorough: bool, progress: Progress
+) -> list[int]:
     """The groups that improve the state, the best first."""
     score = trial.score(state)
     results = []
-    for number, options in enumerate(groups(trial, state, home)):
+    for number, options in enumerate(groups(trial, state, home, thorough)):
         _, result = _best_option(trial, state, score, options)
         progress(min(1.0, trial.count / MAX_TRIALS))
         if result < score:
@@ -133,6 +152,8 @@ def _changed(state: State, option: dict[str, Any]) -> State:
 
 def _aligned(trial: Trial, state: State, home: Recipe) -> State:
     """The state moved in time to where it resembles the target most, if that is a clear gain."""
+    if trial.score(state) < POOR:
+        return state
     in_place, least = _best_option(
         trial, state, trial.score(state), framings(trial, state.recipe, home)
     )

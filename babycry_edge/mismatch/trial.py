@@ -64,6 +64,7 @@ class Trial:
         self.values, self.free = comparable(target)
         self._sought = self.values[self.rows]
         self._free = self.free[self.rows]
+        self._scores: dict[State, float] = {}
         self._signals: dict[tuple[Any, ...], Array] = {}
         self._spectra: OrderedDict[tuple[Any, ...], Array] = OrderedDict()
 
@@ -94,7 +95,12 @@ class Trial:
 
     def score(self, state: State) -> float:
         """Share of the target's variation that the state leaves unexplained: 0 is perfect."""
-        self.count += 1
+        if state not in self._scores:
+            self.count += 1
+            self._scores[state] = self._score(state)
+        return self._scores[state]
+
+    def _score(self, state: State) -> float:
         recipe, shape = state.recipe, state.shape
         if shape.kind == "pcen":
             bands = pcen(self.mel(recipe, every=True), recipe.hop_length / recipe.audio_rate)
