@@ -298,7 +298,7 @@ def _explain_mismatch(args: argparse.Namespace) -> int:
         if explanation.config is not None and explanation.differences and args.model is None:
             base = FrontendConfig.from_profile(args.profile)
             sets = "".join(f" --set {text}" for text in mismatch.settings(explanation.config, base))
-            print(f"ours made alike: --profile {args.profile}{sets}")
+            print(f"the same from babycry-edge features: --profile {args.profile}{sets}")
     return 0 if explanation.status in ("equal", "explained") else 1
 
 

@@ -77,7 +77,7 @@ def settings(config: FrontendConfig, base: FrontendConfig) -> list[str]:
     """``axis=value`` for every axis of ``config`` that differs from ``base``."""
     ours = base.to_dict()
     return [
-        f"{axis}={_value('none' if value is None else value)}"
+        f"{axis}={_value(value)}"
         for axis, value in config.to_dict().items()
         if axis not in ("profile", "version") and value != ours[axis]
     ]
@@ -196,6 +196,8 @@ def _rounding(explanation: Explanation) -> str:
 
 
 def _value(value: Any) -> str:
+    if value is None:
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

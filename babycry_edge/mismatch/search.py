@@ -40,8 +40,13 @@ def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progr
     first = list(starts(trial, config))
     ranked = _ranked(trial, first)
     for state in ranked:
-        if trial.score(state) < GOOD and solved(state):
+        if _is_solved(trial, state, solved):
             return state
+    for state in (first[0], ranked[0]):
+        options = framings(trial, state.recipe, home)
+        framed, _ = _best_option(trial, state, trial.score(state), options)
+        if _is_solved(trial, framed, solved):
+            return framed
     if trial.score(ranked[0]) > POOR:
         ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in first])
     best = ranked[0]
