@@ -24,6 +24,7 @@ from babycry_edge.mismatch.recipe import Recipe
 from babycry_edge.mismatch.reference import frame_count, mel_bands, spectrogram, window
 from babycry_edge.mismatch.sound import resampled
 from babycry_edge.mismatch.target import look_at
+from oracles import torchaudio_oracle
 
 Array = NDArray[Any]
 RATE = 16000
@@ -228,12 +229,9 @@ def test_window_of_400_that_librosa_puts_56_samples_further_on(audio: NDArray[np
 
 
 def test_torchaudio_against_librosa(audio: NDArray[np.float32]) -> None:
-    torch = pytest.importorskip("torch")
-    transforms = pytest.importorskip("torchaudio.transforms")
-    made = transforms.MelSpectrogram(RATE, n_fft=1024, hop_length=256, n_mels=64)(
-        torch.from_numpy(audio)
-    )
-    features = transforms.AmplitudeToDB("power")(made).numpy()
+    pytest.importorskip("torch")
+    theirs = FrontendConfig.from_profile("torchaudio", n_fft=1024, hop_length=256, n_mels=64)
+    features = torchaudio_oracle.features(audio, theirs).T
     explanation = explain(recording_of(audio), features, config_of("librosa 1024"))
     assert explanation.status == "explained"
     assert axes_of(explanation) == {
@@ -265,8 +263,23 @@ def test_kaldi_native_fbank_is_recognised_from_its_own_defaults(
         "n_mels": 40,
         "fmin": 20.0,
         "fmax": 8000.0,
-        "compression": "log_max",
         "gain": "int16",
+    }
+
+
+def test_whispers_features(audio: NDArray[np.float32]) -> None:
+    arguments = {"n_fft": 400, "hop_length": 160, "n_mels": 80, "pad_mode": "reflect"}
+    logarithm = np.log10(np.maximum(mel(audio, **arguments)[:, :-1], 1e-10))
+    features = (np.maximum(logarithm, logarithm.max() - 8) + 4) / 4
+    explanation = explain(recording_of(audio), features, config_of("librosa"))
+    assert explanation.status == "explained", sentence(explanation)
+    assert axes_of(explanation) == {
+        "layout": "(features, frames)",
+        "n_fft": 400,
+        "hop_length": 160,
+        "framing": "center-reflect",
+        "n_mels": 80,
+        "compression": "log10_whisper",
     }
 
 
@@ -299,7 +312,7 @@ def _scipy_fourier(signal: Array, rate: int) -> Array:
 
 def _torchaudio_resample(signal: Array, rate: int) -> Array:
     torch = pytest.importorskip("torch")
-    functional = pytest.importorskip("torchaudio.functional")
+    functional = torchaudio_oracle.torchaudio_or_skip().functional
     return np.asarray(functional.resample(torch.from_numpy(signal), rate, RATE).numpy())
 
 

@@ -178,7 +178,8 @@ def changes_of_level(level: Level, user: Level) -> float:
 
 
 def _plausible(trial: Trial, state: State, user: Level, mel: Array) -> Iterator[Level]:
-    yield user
+    if user.is_log or user.compression in ("none", "pcen"):
+        yield user
     shape = state.shape
     peak = float(np.abs(trial.signal(state.recipe)).max())
     named = gains(state.recipe, peak)
@@ -245,10 +246,11 @@ def _floors(
         if item[0] <= 1.5 * least + 2e-5:
             kept.setdefault((item[1], item[3]), []).append(item)
     chosen: list[tuple[str, float, str]] = []
-    for items in kept.values():  # the user's floor first, if it is among them, and the two best
+    for items in kept.values():  # the user's, the two best, and the highest that fits
         nearest = [item for item in items if item[2] == user.floor] + sorted(
             items, key=lambda item: round(item[0], 6)
         )[:2]
+        nearest.append(max(items, key=lambda item: item[2]))
         chosen += dict.fromkeys((kind, floor, name) for _, kind, floor, name in nearest)
     return chosen
 
@@ -324,13 +326,14 @@ def _placed(level: Level, x: Array, slope: float, offset: float) -> Iterator[Lev
             yield dataclasses.replace(level, normalize="window_mean")
         if level.gain == "1" and is_db and abs(shift) > 1e-3:
             yield dataclasses.replace(level, ref=float(f"{10 ** (-shift / 10):.6g}"))
-        elif level.gain == "1":
+        elif level.gain == "1" and abs(shift) > 1e-3:
             yield dataclasses.replace(level, offset=offset)
     elif level.gain == "1" and is_db:
         span = 80.0 if level.top_db is None else level.top_db
         if _near(slope * span, 1.0) and abs(offset + slope * x.max() - 1) < 2e-3:
             yield dataclasses.replace(level, ref="max", scale=slope, offset=1.0)  # (dB + 80) / 80
-        yield dataclasses.replace(level, scale=slope, offset=offset)
+        constant = offset if abs(offset / slope) > 1e-3 else 0.0
+        yield dataclasses.replace(level, scale=slope, offset=constant)
 
 
 def _near(value: float, name: float) -> bool:

@@ -88,6 +88,14 @@ def is_known(config: FrontendConfig) -> bool:
     )
 
 
+def searchable(config: FrontendConfig) -> Recipe:
+    """The recipe of ``config`` with a known window and framing in place of unknown ones."""
+    recipe = Recipe.from_config(config)
+    known = {"window": WINDOWS, "framing": FRAMINGS, "mel_slopes": SLOPES}
+    wrong = {axis: names[0] for axis, names in known.items() if getattr(recipe, axis) not in names}
+    return recipe.with_changes(**wrong)
+
+
 def choices(axis: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """The values of an axis, those that the C library has first."""
     own = tuple(name for name in enum_names(axis) if name in known)

@@ -11,7 +11,7 @@ import numpy as np
 from babycry_edge.config import FrontendConfig
 from babycry_edge.mismatch.candidates import band_groups, framings, groups, shift_steps, starts
 from babycry_edge.mismatch.level import cepstra, decibels
-from babycry_edge.mismatch.recipe import Recipe
+from babycry_edge.mismatch.recipe import Recipe, searchable
 from babycry_edge.mismatch.trial import Shape, State, Trial
 
 Progress = Callable[[float], None]
@@ -36,19 +36,20 @@ enough to go on where the search ended."""
 
 def search(trial: Trial, config: FrontendConfig, solved: Solved, progress: Progress) -> State:
     """The state that explains the target best; stops at the first that is ``solved``."""
-    home = Recipe.from_config(config)
+    home = searchable(config)
     first = list(starts(trial, config))
     ranked = _ranked(trial, first)
     for state in ranked:
         if _is_solved(trial, state, solved):
             return state
     for state in (first[0], ranked[0]):
-        options = framings(trial, state.recipe, home)
-        framed, _ = _best_option(trial, state, trial.score(state), options)
-        if _is_solved(trial, framed, solved):
-            return framed
+        for options in (framings(trial, state.recipe, home), *band_groups(state, home)):
+            state, _ = _best_option(trial, state, trial.score(state), options)
+            if _is_solved(trial, state, solved):
+                return state
     if trial.score(ranked[0]) > POOR:
-        ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in first])
+        distinct = _by_frames([first[0], *ranked])
+        ranked = _ranked(trial, first + [_aligned(trial, state, home) for state in distinct])
     best = ranked[0]
     for state in _beam(trial, [first[0], *ranked], home):
         found = _descend(trial, _aligned(trial, state, home), home, solved, progress)
@@ -79,19 +80,22 @@ def _beam(trial: Trial, candidates: list[State], home: Recipe) -> list[State]:
     Wrong bands spoil the score of a start whose frames are right, so frames that differ are given
     a chance each.
     """
-    chosen: dict[tuple[Any, ...], State] = {}
-    for state in candidates:
-        recipe = state.recipe
-        frames = (recipe.hop_length, recipe.n_fft, recipe.audio_rate, bool(state.shape.n_mfcc))
-        chosen.setdefault(frames, state)
-        if len(chosen) == SEEDS:
-            break
     moved = []
-    for state in chosen.values():
+    for state in _by_frames(candidates)[:SEEDS]:
         for options in band_groups(state, home):
             state, _ = _best_option(trial, state, trial.score(state), options)
         moved.append(state)
     return _ranked(trial, moved)[:BEAM]
+
+
+def _by_frames(states: list[State]) -> list[State]:
+    """The first of those whose frames have the same lengths."""
+    chosen: dict[tuple[Any, ...], State] = {}
+    for state in states:
+        recipe = state.recipe
+        frames = (recipe.hop_length, recipe.n_fft, recipe.audio_rate, bool(state.shape.n_mfcc))
+        chosen.setdefault(frames, state)
+    return list(chosen.values())
 
 
 def _descend(trial: Trial, state: State, home: Recipe, solved: Solved, progress: Progress) -> State:

@@ -170,11 +170,13 @@ def _rounding(array: npt.NDArray[Any]) -> tuple[str, float]:
     if array.dtype.kind in "iu":
         return "step", _step(np.unique(array).astype(np.float64)) or 1.0
     values = np.unique(array)
+    step = _step(values.astype(np.float64)) if len(values) < 0.9 * array.size else 0.0
+    if step > 1e-3 * float(np.abs(values).max()):
+        return "step", step
     if np.abs(values).max() < 65504:
         halves = values.astype(np.float16).astype(values.dtype)
         if np.array_equal(halves, values):
             return "float16", 0.0
-    step = _step(values.astype(np.float64)) if len(values) < 0.9 * array.size else 0.0
     return ("step", step) if step else ("none", 0.0)
 
 

@@ -97,7 +97,8 @@ class Trial:
         """Share of the target's variation that the state leaves unexplained: 0 is perfect."""
         if state not in self._scores:
             self.count += 1
-            self._scores[state] = self._score(state)
+            score = self._score(state)
+            self._scores[state] = score if np.isfinite(score) else 1.0
         return self._scores[state]
 
     def _score(self, state: State) -> float:
