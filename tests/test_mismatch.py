@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import warnings
@@ -405,6 +406,19 @@ def test_what_has_nothing_to_do_with_the_recording_is_not_explained(
     assert explanation.status == "unexplained"
     assert explanation.likeness < 0.5
     assert "do not follow this recording" in sentence(explanation)
+
+
+def test_front_end_that_only_the_c_library_has_is_found_as_a_whole(
+    audio: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As microWakeWord scales tflm-micro's integers; here another profile stands in."""
+    module = importlib.import_module("babycry_edge.mismatch.explain")
+    monkeypatch.setattr(module, "is_known", lambda config: config.profile != "yamnet")
+    features = Frontend.from_profile("yamnet")(audio, RATE) * np.float32(10 / 256)
+    explanation = explain(recording_of(audio), features, config_of("librosa"))
+    assert axes_of(explanation) == {"profile": "yamnet", "scale": pytest.approx(10 / 256)}
+    same = explain(recording_of(audio), features * 256 / 10, config_of("yamnet"))
+    assert same.status == "equal"
 
 
 def test_damaged_frames_are_pointed_at(audio: NDArray[np.float32]) -> None:

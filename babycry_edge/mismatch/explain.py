@@ -146,42 +146,49 @@ class _Attempt:
         A constant factor and offset may follow, as consumers of integer features apply them.
         """
         for name, config in _c_only(self.config):
-            signal = self.trial.recording.signal("mean", config.sample_rate, "soxr-hq")
-            try:
-                ours = Frontend(config)(signal.astype(np.float32), config.sample_rate)
-            except BabycryError:
-                continue
-            values = self.trial.target.values
-            if ours.shape != values.shape or np.ptp(ours) == 0:
-                continue
-            slope, offset = line(ours.ravel().astype(np.float64), values.ravel())
-            error = np.abs(slope * ours + offset - values)
-            if np.any(error > 1e-5 * np.ptp(values) + self.trial.target.slack(values)):
-                continue
             found = [Difference("profile", name, self.config.profile)] if name else []
-            if abs(slope - 1) > 1e-4:
-                found.append(Difference("scale", slope, 1.0))
-            if abs(offset) > 1e-4 * np.ptp(values):
-                found.append(Difference("offset", offset, 0.0))
-            match = dataclasses.replace(
-                compare(self.trial, searchable(config), _plain_level(self.user)),
-                excess=0.0,
-                mean=0.0,
-                differences=np.zeros(values.shape),
-            )
-            return Explanation(
-                status="explained" if found else "equal",
-                differences=(*_layout_differences(self.trial.target, self.config), *found),
-                largest_db=0.0,
-                mean_db=0.0,
-                likeness=1.0,
-                trials=self.trial.count,
-                match=match,
-                target=self.trial.target,
-                config=None if len(found) > 1 else config,
-                frontend_largest_db=0.0,
-            )
+            fit = self._line_over(config)
+            if fit is not None:
+                slope, offset = fit
+                if abs(slope - 1) > 1e-4:
+                    found.append(Difference("scale", slope, 1.0))
+                if abs(offset) > 1e-4 * np.ptp(self.trial.target.values):
+                    found.append(Difference("offset", offset, 0.0))
+                return self._as_a_whole(config, found)
         return None
+
+    def _line_over(self, config: FrontendConfig) -> tuple[float, float] | None:
+        """Slope and offset that turn our C front-end's features into the target, if a line does."""
+        signal = self.trial.recording.signal("mean", config.sample_rate, "soxr-hq")
+        target = self.trial.target
+        try:
+            ours = Frontend(config)(signal.astype(np.float32), config.sample_rate)
+        except BabycryError:
+            return None
+        if ours.shape != target.shape or np.ptp(ours) == 0:
+            return None
+        slope, offset = line(ours.ravel().astype(np.float64), target.values.ravel())
+        error = np.abs(slope * ours + offset - target.values)
+        allowed = 1e-5 * np.ptp(target.values) + target.slack(target.values)
+        return None if np.any(error > allowed) else (slope, offset)
+
+    def _as_a_whole(self, config: FrontendConfig, found: list[Difference]) -> Explanation:
+        target = self.trial.target
+        recipe, level = searchable(config), _plain_level(self.user)
+        nothing = np.zeros(target.shape)
+        differences = (*_layout_differences(target, self.config), *found)
+        return Explanation(
+            status="explained" if differences else "equal",
+            differences=differences,
+            largest_db=0.0,
+            mean_db=0.0,
+            likeness=1.0,
+            trials=self.trial.count,
+            match=Match(recipe, level, 0.0, 0.0, nothing, None, 0.0),
+            target=target,
+            config=None if any(item.axis in ("scale", "offset") for item in found) else config,
+            frontend_largest_db=0.0,
+        )
 
     def run(self, progress: Callable[[float], None]) -> None:
         state = search(self.trial, self.config, self._solves, progress)

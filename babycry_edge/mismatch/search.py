@@ -85,7 +85,13 @@ def _beam(trial: Trial, candidates: list[State], home: Recipe) -> list[State]:
         for options in band_groups(state, home):
             state, _ = _best_option(trial, state, trial.score(state), options)
         moved.append(state)
-    return _ranked(trial, moved)[:BEAM]
+    ranked = _ranked(trial, moved)
+    beam = ranked[:BEAM]
+    for cepstral in (True, False):  # bands and cepstra are scored differently: one of each
+        kin = [state for state in ranked if bool(state.shape.n_mfcc) == cepstral]
+        if kin and kin[0] not in beam:
+            beam[-1] = kin[0]
+    return beam
 
 
 def _by_frames(states: list[State]) -> list[State]:
