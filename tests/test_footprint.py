@@ -24,10 +24,9 @@ MEASURED = [(kind, name) for kind, names in FRONT_ENDS.items() for name in names
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    bench = Bench(ROOT, tmp_path_factory.mktemp("footprint"))
-    write_samples(bench.folder)
-    return bench
+def bench(target_builds: Path) -> Bench:
+    write_samples(target_builds)
+    return Bench(ROOT, target_builds)
 
 
 def measured(bench: Bench, front_end: str, profile: str, name: str) -> Footprint:
