@@ -1067,6 +1067,13 @@ static int _cffi_const_BC_NEEDS_WHOLE_CLIP(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_NEEDS_STREAM(unsigned long long *o)
+{
+  int n = (BC_NEEDS_STREAM) <= 0;
+  *o = (unsigned long long)((BC_NEEDS_STREAM) | 0);  /* check that BC_NEEDS_STREAM is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_UNKNOWN_PROFILE(unsigned long long *o)
 {
   int n = (BC_UNKNOWN_PROFILE) <= 0;
@@ -1302,6 +1309,41 @@ static int _cffi_const_BC_BAD_POOLING(unsigned long long *o)
 {
   int n = (BC_BAD_POOLING) <= 0;
   *o = (unsigned long long)((BC_BAD_POOLING) | 0);  /* check that BC_BAD_POOLING is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_WIN_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_WIN_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_WIN_LENGTH) | 0);  /* check that BC_BAD_TFLM_WIN_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_HOP_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_HOP_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_HOP_LENGTH) | 0);  /* check that BC_BAD_TFLM_HOP_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_N_CHANNELS) | 0);  /* check that BC_BAD_TFLM_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMIN(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMIN) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMIN) | 0);  /* check that BC_BAD_TFLM_FMIN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMAX(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMAX) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMAX) | 0);  /* check that BC_BAD_TFLM_FMAX is an integer */
   return n;
 }
 
@@ -3437,6 +3479,11 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SPECTRUM", (void *)_cffi_const_BC_BAD_SPECTRUM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TABLES", (void *)_cffi_const_BC_BAD_TABLES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMAX", (void *)_cffi_const_BC_BAD_TFLM_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMIN", (void *)_cffi_const_BC_BAD_TFLM_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_HOP_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_N_CHANNELS", (void *)_cffi_const_BC_BAD_TFLM_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_WIN_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_LENGTH", (void *)_cffi_const_BC_BAD_WINDOW_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -3471,6 +3518,7 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_MEL_SLOPES_BIN", (void *)_cffi_const_BC_MEL_SLOPES_BIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_HZ", (void *)_cffi_const_BC_MEL_SLOPES_HZ, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_MEL", (void *)_cffi_const_BC_MEL_SLOPES_MEL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NEEDS_STREAM", (void *)_cffi_const_BC_NEEDS_STREAM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NEEDS_WHOLE_CLIP", (void *)_cffi_const_BC_NEEDS_WHOLE_CLIP, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_MIN_MAX", (void *)_cffi_const_BC_NORMALIZE_MIN_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_NONE", (void *)_cffi_const_BC_NORMALIZE_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -3719,12 +3767,13 @@ static const struct _cffi_enum_s _cffi_enums[] = {
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
   { "bc_status", 107, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
-    "BC_NEEDS_WHOLE_CLIP,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,BC_BAD_WINDOW_LENGTH,"
-    "BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,"
-    "BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,"
-    "BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,BC_BAD_LOG_OFFSET,BC_BAD_AMIN,"
-    "BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
-    "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING" },
+    "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
+    "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
+    "BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,BC_BAD_MEL_SCALE,"
+    "BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,BC_BAD_LOG_OFFSET,"
+    "BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
+    "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
+    "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX" },
   { "bc_window", 146, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
   { "bc_window_position", 147, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
@@ -3757,7 +3806,7 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  119,  /* num_globals */
+  125,  /* num_globals */
   4,  /* num_struct_unions */
   13,  /* num_enums */
   16,  /* num_typenames */

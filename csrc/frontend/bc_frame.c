@@ -154,11 +154,39 @@ BC_INLINE void first_stage(const bc_plan *plan, const float *x, bc_vc *z, size_t
                            void (*butterfly)(bc_vc *, size_t)) {
     size_t stride = plan->half / radix;
     for (size_t i = 0; i < stride; i++) {
-        bc_vc *out = z + plan->position[i];
+        bc_vc *out = z + plan->position[i], v[5];
         for (size_t j = 0; j < radix; j++) {
-            out[j] = (bc_vc){x[2 * (i + j * stride)], x[2 * (i + j * stride) + 1]};
+            v[j] = (bc_vc){x[2 * (i + j * stride)], x[2 * (i + j * stride) + 1]};
         }
-        butterfly(out, 1);
+        butterfly(v, 1);
+        for (size_t j = 0; j < radix; j++) {
+            out[j] = v[j];
+        }
+    }
+}
+
+/* Through registers: the compiler could not know that elements do not overlap. */
+BC_INLINE void butterfly_at(bc_vc *z, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t)) {
+    bc_vc v[5];
+    for (size_t j = 0; j < radix; j++) {
+        v[j] = z[j * span];
+    }
+    butterfly(v, 1);
+    for (size_t j = 0; j < radix; j++) {
+        z[j * span] = v[j];
+    }
+}
+
+BC_INLINE void twiddled_butterfly_at(bc_vc *z, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
+                                     const bc_vc *turn) {
+    bc_vc v[5];
+    v[0] = z[0];
+    for (size_t j = 1; j < radix; j++) {
+        v[j] = twiddle(z[j * span], turn[j - 1]);
+    }
+    butterfly(v, 1);
+    for (size_t j = 0; j < radix; j++) {
+        z[j * span] = v[j];
     }
 }
 
@@ -166,8 +194,9 @@ BC_INLINE void first_stage(const bc_plan *plan, const float *x, bc_vc *z, size_t
  * call, so the compiler makes four loops of this one. */
 BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
                      const float *w) {
-    for (size_t at = 0; at < n; at += radix * span) {
-        butterfly(z + at, span);
+    const bc_vc *end = z + n;
+    for (bc_vc *at = z; at < end; at += radix * span) {
+        butterfly_at(at, span, radix, butterfly);
     }
     for (size_t k = 1; k < span; k++) {
         bc_vc turn[4];
@@ -175,11 +204,8 @@ BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butte
             const float *column = w + 2 * (j - 1) * span + k;
             turn[j - 1] = (bc_vc){column[0], column[span]};
         }
-        for (size_t at = k; at < n; at += radix * span) {
-            for (size_t j = 1; j < radix; j++) {
-                z[at + j * span] = twiddle(z[at + j * span], turn[j - 1]);
-            }
-            butterfly(z + at, span);
+        for (bc_vc *at = z + k; at < end; at += radix * span) {
+            twiddled_butterfly_at(at, span, radix, butterfly, turn);
         }
     }
 }
@@ -210,15 +236,21 @@ static void fft(const bc_plan *plan, const float *x, bc_vc *z) {
 
 /* BC_LANES pairs of samples as complex numbers. */
 BC_INLINE bc_vc load_pairs(const float *p) {
-    bc_vf low = bc_vf_load(p), high = bc_vf_load(p + BC_LANES);
-    return (bc_vc){BC_SHUFFLE(low, high, BC_EVEN), BC_SHUFFLE(low, high, BC_ODD)};
+    bc_vc x;
+    bc_vf_load_pairs(p, &x.re, &x.im);
+    return x;
 }
 
+/* butterfly4 after the twiddles, in an order that keeps few values at a time. */
 BC_INLINE void twiddled_butterfly4(bc_vc *z, size_t span, const bc_vc *turn) {
-    for (size_t j = 1; j < 4; j++) {
-        z[j * span] = twiddle(z[j * span], turn[j - 1]);
-    }
-    butterfly4(z, span);
+    bc_vc c = twiddle(z[2 * span], turn[1]), a = z[0];
+    bc_vc ac = add(a, c), ac_ = sub(a, c);
+    bc_vc b = twiddle(z[span], turn[0]), d = twiddle(z[3 * span], turn[2]);
+    bc_vc bd = add(b, d), bd_ = minus_i(sub(b, d));
+    z[0] = add(ac, bd);
+    z[2 * span] = sub(ac, bd);
+    z[span] = add(ac_, bd_);
+    z[3 * span] = sub(ac_, bd_);
 }
 
 /* One stage of the columns; every argument but the pointers is a constant. */
@@ -238,6 +270,29 @@ BC_INLINE void column_stage(bc_vc *v, size_t points, size_t span, const float *w
             }
         }
     }
+}
+
+/* Element j of lane i goes to place j of column i, which begins at position[i], a multiple of BC_LANES. */
+BC_INLINE void store_columns(const bc_vc *v, const uint16_t *position, bc_vc *z) {
+#if defined(BC_MVE)
+    uint32x4_t column = vshlq_n_u32(vldrhq_u32(position), 3); /* bytes */
+    float *at = (float *)(void *)z;
+    for (size_t j = 0; j < BC_LANES; j++) {
+        vstrwq_scatter_offset_f32(at + j, column, (float32x4_t)v[j].re);
+        vstrwq_scatter_offset_f32(at + BC_LANES + j, column, (float32x4_t)v[j].im);
+    }
+#else
+    bc_vf re[BC_LANES], im[BC_LANES];
+    for (size_t j = 0; j < BC_LANES; j++) {
+        re[j] = v[j].re;
+        im[j] = v[j].im;
+    }
+    bc_vf_transpose(re);
+    bc_vf_transpose(im);
+    for (size_t j = 0; j < BC_LANES; j++) {
+        z[position[j] / BC_LANES] = (bc_vc){re[j], im[j]};
+    }
+#endif
 }
 
 /* The first stages, up to transforms of length points (a constant, a multiple of BC_LANES), in registers:
@@ -268,16 +323,7 @@ BC_INLINE void columns(const bc_plan *plan, const float *x, bc_vc *z, size_t poi
         }
 #pragma GCC unroll 8
         for (size_t part = 0; part < points; part += BC_LANES) {
-            bc_vf re[BC_LANES], im[BC_LANES];
-            for (size_t j = 0; j < BC_LANES; j++) {
-                re[j] = v[part + j].re;
-                im[j] = v[part + j].im;
-            }
-            bc_vf_transpose(re);
-            bc_vf_transpose(im);
-            for (size_t j = 0; j < BC_LANES; j++) {
-                z[(plan->position[i + j] + part) / BC_LANES] = (bc_vc){re[j], im[j]};
-            }
+            store_columns(v + part, plan->position + i, z + part / BC_LANES);
         }
     }
 }
@@ -289,23 +335,18 @@ static void fft(const bc_plan *plan, const float *x, bc_vc *z) {
         w += s == 0 ? 0 : 6 * span;
         span *= plan->radix[s];
     }
-    switch (span) {
-#if BC_LANES == 4
-    case 4: columns(plan, x, z, 4); break;
-#endif
-#if BC_LANES <= 8
-    case 8: columns(plan, x, z, 8); break;
-#endif
-    case 16: columns(plan, x, z, 16); break;
-    default: columns(plan, x, z, 32); break;
+    if (span == BC_LANES) {
+        columns(plan, x, z, BC_LANES);
+    } else {
+        columns(plan, x, z, 2 * BC_LANES);
     }
     for (; span < plan->half; span *= 4) {
         size_t blocks = span / BC_LANES;
         for (size_t k = 0; k < blocks; k++) {
+            const float *column = w + k * BC_LANES;
             bc_vc turn[3];
             for (size_t j = 0; j < 3; j++) {
-                const float *column = w + 2 * j * span + k * BC_LANES;
-                turn[j] = (bc_vc){bc_vf_load(column), bc_vf_load(column + span)};
+                turn[j] = (bc_vc){bc_vf_load(column + 2 * j * span), bc_vf_load(column + (2 * j + 1) * span)};
             }
             for (size_t at = k; at < n; at += 4 * blocks) {
                 twiddled_butterfly4(z + at, blocks, turn);
@@ -321,7 +362,7 @@ static void fft(const bc_plan *plan, const float *x, bc_vc *z) {
 
 BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
     bc_vf power = re * re + im * im;
-    power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
+    power = bc_vf_of_bits(bc_vi_if(bc_vf_bits(power) >= BC_POWER_FLOOR_BITS, bc_vf_bits(power)));
     return spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
 }
 
@@ -354,13 +395,14 @@ static float middle_level(const bc_plan *plan, float re, float im, float mean, b
 }
 
 /* Levels of bins 0 .. half. */
-BC_INLINE void split_to(const bc_plan *plan, const bc_vc *z, float mean, bc_spectrum spectrum, float *levels) {
+BC_INLINE void split_to(const bc_plan *plan, const bc_vc *z, float mean, const float *leak, bc_spectrum spectrum,
+                        float *levels) {
     size_t half = plan->half, count = half / 2 + 1;
-    const float *leak = plan->leak;
 #if BC_LANES == 1
+    const float *cosine = plan->split, *sine = cosine + count;
     for (size_t k = 0; k < half - k; k++) {
         bc_vc low, high;
-        split_pair(z[k], z[k == 0 ? 0 : half - k], plan->split[k], plan->split[count + k], &low, &high);
+        split_pair(z[k], z[k == 0 ? 0 : half - k], cosine[k], sine[k], &low, &high);
         if (leak != NULL) {
             low = add(low, (bc_vc){mean * leak[k], mean * leak[half + 1 + k]});
             high = add(high, (bc_vc){mean * leak[half - k], mean * leak[half + 1 + half - k]});
@@ -377,19 +419,16 @@ BC_INLINE void split_to(const bc_plan *plan, const bc_vc *z, float mean, bc_spec
         size_t k = block * BC_LANES, last = half - k - BC_LANES + 1;
         bc_vc a = z[block], b, low, high;
         const bc_vc *after = &z[block == 0 ? 0 : blocks - block], *before = &z[blocks - block - 1];
-        b.re = BC_SHUFFLE(before->re, after->re, BC_MIRROR_FROM_NEXT);
-        b.im = BC_SHUFFLE(before->im, after->im, BC_MIRROR_FROM_NEXT);
+        b.re = bc_vf_load_mirrored_from(&before->re, &after->re);
+        b.im = bc_vf_load_mirrored_from(&before->im, &after->im);
         split_pair(a, b, bc_vf_load(plan->split + k), bc_vf_load(plan->split + count + k), &low, &high);
         if (leak != NULL) {
             const float *im = leak + half + 1;
-            bc_vf high_re = bc_vf_load(leak + last), high_im = bc_vf_load(im + last);
             low = add(low, (bc_vc){mean * bc_vf_load(leak + k), mean * bc_vf_load(im + k)});
-            high = add(high, (bc_vc){mean * BC_SHUFFLE(high_re, high_re, BC_MIRROR),
-                                     mean * BC_SHUFFLE(high_im, high_im, BC_MIRROR)});
+            high = add(high, (bc_vc){mean * bc_vf_load_mirrored(leak + last), mean * bc_vf_load_mirrored(im + last)});
         }
-        bc_vf upper = level(high.re, high.im, spectrum);
         bc_vf_store(levels + k, level(low.re, low.im, spectrum));
-        bc_vf_store(levels + last, BC_SHUFFLE(upper, upper, BC_MIRROR));
+        bc_vf_store_mirrored(levels + last, level(high.re, high.im, spectrum));
     }
     const float *middle = (const float *)(const void *)&z[blocks / 2];
     levels[half / 2] = middle_level(plan, middle[0], middle[BC_LANES], mean, spectrum);
@@ -397,10 +436,13 @@ BC_INLINE void split_to(const bc_plan *plan, const bc_vc *z, float mean, bc_spec
 }
 
 static void split(const bc_plan *plan, const bc_vc *z, float mean, float *levels) {
-    if (plan->config.spectrum == BC_SPECTRUM_MAGNITUDE) {
-        split_to(plan, z, mean, BC_SPECTRUM_MAGNITUDE, levels);
+    int is_power = plan->config.spectrum == BC_SPECTRUM_POWER;
+    if (is_power && plan->leak == NULL) {
+        split_to(plan, z, mean, NULL, BC_SPECTRUM_POWER, levels);
+    } else if (is_power) {
+        split_to(plan, z, mean, plan->leak, BC_SPECTRUM_POWER, levels);
     } else {
-        split_to(plan, z, mean, BC_SPECTRUM_POWER, levels);
+        split_to(plan, z, mean, plan->leak, BC_SPECTRUM_MAGNITUDE, levels);
     }
 }
 
@@ -409,48 +451,87 @@ static void split(const bc_plan *plan, const bc_vc *z, float mean, float *levels
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
+/* Four bands side by side, and where their levels stand. */
 #if BC_LANES == 1
 typedef struct bc_four {
     float of[4];
 } bc_four;
+typedef struct bc_four_places {
+    const float *of[4];
+} bc_four_places;
+BC_INLINE void store_four(float *row, bc_four sum, size_t width) {
+    for (size_t j = 0; j < 4 && j < width; j++) {
+        row[j] = sum.of[j];
+    }
+}
 BC_INLINE bc_four sum_of_fours(bc_four a, bc_four b) {
     return (bc_four){{a.of[0] + b.of[0], a.of[1] + b.of[1], a.of[2] + b.of[2], a.of[3] + b.of[3]}};
 }
-BC_INLINE bc_four weighted(const float *const level[4], size_t i, const float *w) {
-    return (bc_four){{level[0][i] * w[0], level[1][i] * w[1], level[2][i] * w[2], level[3][i] * w[3]}};
+BC_INLINE bc_four weighted(bc_four_places level, size_t i, const float *w) {
+    return (bc_four){{level.of[0][i] * w[0], level.of[1][i] * w[1], level.of[2][i] * w[2], level.of[3][i] * w[3]}};
 }
 #else
 typedef float bc_four __attribute__((vector_size(16)));
+BC_INLINE void store_four(float *row, bc_four sum, size_t width) {
+    if (width == 4) {
+        __builtin_memcpy(row, &sum, sizeof sum);
+    } else {
+        __builtin_memcpy(row, &sum, width * sizeof *row);
+    }
+}
 BC_INLINE bc_four sum_of_fours(bc_four a, bc_four b) { return a + b; }
-BC_INLINE bc_four weighted(const float *const level[4], size_t i, const float *w) {
-    bc_four levels = {level[0][i], level[1][i], level[2][i], level[3][i]}, weights;
+#if defined(BC_MVE)
+typedef uint32x4_t bc_four_places;
+#else
+typedef struct bc_four_places {
+    const float *of[4];
+} bc_four_places;
+#endif
+BC_INLINE bc_four weighted(bc_four_places level, size_t i, const float *w) {
+    bc_four weights;
     __builtin_memcpy(&weights, w, sizeof weights);
+#if defined(BC_MVE)
+    bc_four levels = (bc_four)vldrwq_gather_offset_f32((const float *)(4 * i), level);
+#else
+    bc_four levels = {level.of[0][i], level.of[1][i], level.of[2][i], level.of[3][i]};
+#endif
     return levels * weights;
 }
 #endif
 
-/* Four bands side by side, as their weights lie; a band that is narrower than the widest of the four has
+BC_INLINE bc_four_places places_of(const float *levels, const uint16_t first[4]) {
+#if defined(BC_MVE)
+    return vaddq_n_u32(vshlq_n_u32(vldrhq_u32(first), 2), (uint32_t)levels);
+#else
+    return (bc_four_places){{levels + first[0], levels + first[1], levels + first[2], levels + first[3]}};
+#endif
+}
+
+BC_INLINE bc_four sum_of_part(bc_four_places level, size_t i, size_t end, const float *weights) {
+    bc_four sum = weighted(level, i, weights + 4 * i);
+    for (i++; i < end; i++) {
+        sum = sum_of_fours(sum, weighted(level, i, weights + 4 * i));
+    }
+    return sum;
+}
+
+/* Four bands at a time, as their weights lie; a band that is narrower than the widest of the four has
  * weights 0 at its end, which add nothing. */
 static void bands(const bc_plan *plan, const float *levels, float *row) {
     const float *weights = plan->weights;
-    const uint16_t *band = plan->bands;
-    for (size_t n = (size_t)plan->config.n_mels; n != 0; band += 8) {
-        const float *level[4];
-        size_t count = 0, width = n < 4 ? n : 4;
-        for (size_t j = 0; j < 4; j++) {
-            level[j] = levels + (j < width ? band[2 * j] : 0);
-            count = j < width && band[2 * j + 1] > count ? band[2 * j + 1] : count;
-        }
+    const uint16_t *group = plan->bands;
+    for (size_t n = (size_t)plan->config.n_mels; n != 0; group += BC_BAND_GROUP) {
+        bc_four_places level = places_of(levels, group);
+        size_t count = group[4], width = n < 4 ? n : 4;
         bc_four sum = {0};
-        for (size_t i = 0; i < count;) {
-            size_t end = count - i < BC_PART ? count : i + BC_PART;
-            bc_four part = weighted(level, i, weights);
-            for (i++, weights += 4; i < end; i++, weights += 4) {
-                part = sum_of_fours(part, weighted(level, i, weights));
-            }
-            sum = end <= BC_PART ? part : sum_of_fours(sum, part);
+        if (count != 0) {
+            sum = sum_of_part(level, 0, count < BC_PART ? count : BC_PART, weights);
         }
-        __builtin_memcpy(row, &sum, width * sizeof *row);
+        for (size_t i = BC_PART; i < count; i += BC_PART) {
+            sum = sum_of_fours(sum, sum_of_part(level, i, count - i < BC_PART ? count : i + BC_PART, weights));
+        }
+        store_four(row, sum, width);
+        weights += 4 * count;
         row += width;
         n -= width;
     }

@@ -131,8 +131,9 @@ BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t coun
 }
 
 BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
-    const bc_vc *bin = z + plan->bands[2 * band];
-    size_t count = plan->bands[2 * band + 1];
+    const uint16_t *group = plan->bands + BC_BAND_GROUP * (band / 4);
+    const bc_vc *bin = z + group[band % 4];
+    size_t count = group[4];
     bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
     for (size_t i = BC_PART; i < count; i += BC_PART) {
         sum += weighted_sum(bin + i, weights + 4 * i, count - i < BC_PART ? count - i : BC_PART);
@@ -286,8 +287,7 @@ static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float
         for (size_t i = 0; i < BC_LANES; i++) {
             tile[i] = bc_splat(0.0f);
             if (i < width) {
-                size_t n_bins = plan->bands[2 * (band + i) + 1];
-                widest = n_bins > widest ? n_bins : widest;
+                widest = plan->bands[BC_BAND_GROUP * ((band + i) / 4) + 4];
                 tile[i] = band_value(plan, z, band + i, weights + i % 4);
             }
             if (i % 4 == 3) {

@@ -13,7 +13,7 @@ static bc_status check_frames(const bc_frontend_config *c) {
     if (bc_fft_stages((uint32_t)c->n_fft / 2u, radix) == 0) return BC_BAD_N_FFT;
     if (c->win_length < 1 || c->win_length > c->n_fft) return BC_BAD_WIN_LENGTH;
     if (c->hop_length < 1 || c->hop_length > 65535) return BC_BAD_HOP_LENGTH;
-    if (!is_enum(c->window, BC_WINDOW_POVEY)) return BC_BAD_WINDOW;
+    if (!is_enum(c->window, BC_WINDOW_HANN_INTEGER)) return BC_BAD_WINDOW;
     if (!is_enum(c->window_position, BC_WINDOW_POSITION_LEFT)) return BC_BAD_WINDOW_POSITION;
     if (!is_enum(c->framing, BC_FRAMING_KALDI_MIRROR)) return BC_BAD_FRAMING;
     if (!within(c->preemphasis, 0.0f, 1.0f)) return BC_BAD_PREEMPHASIS;
@@ -35,7 +35,7 @@ static bc_status check_bands(const bc_frontend_config *c) {
 static bc_status check_levels(const bc_frontend_config *c) {
     int is_db = c->compression == BC_COMPRESSION_DB;
     int is_log = c->compression == BC_COMPRESSION_LOG || c->compression == BC_COMPRESSION_LOG_MAX;
-    if (!is_enum(c->compression, BC_COMPRESSION_PCEN)) return BC_BAD_COMPRESSION;
+    if (!is_enum(c->compression, BC_COMPRESSION_TFLM)) return BC_BAD_COMPRESSION;
     if (is_log && !within(c->log_offset, 1e-30f, 1e30f)) return BC_BAD_LOG_OFFSET;
     if (is_db && !within(c->amin, 1e-30f, 1e30f)) return BC_BAD_AMIN;
     if (is_db && c->ref != 0.0f && !within(c->ref, 1e-30f, 1e30f)) return BC_BAD_REF;
@@ -62,5 +62,12 @@ bc_status bc_frontend_check(const bc_frontend_config *cfg) {
     bc_status status = check_frames(cfg);
     status = status != BC_OK ? status : check_bands(cfg);
     status = status != BC_OK ? status : check_levels(cfg);
-    return status != BC_OK ? status : check_rows(cfg);
+    status = status != BC_OK ? status : check_rows(cfg);
+    if (status != BC_OK) {
+        return status;
+    }
+    if (cfg->compression == BC_COMPRESSION_TFLM) {
+        return bc_tflm_part_check(cfg);
+    }
+    return cfg->window == BC_WINDOW_HANN_INTEGER ? BC_BAD_WINDOW : BC_OK;
 }

@@ -72,6 +72,10 @@ static bc_status compute(bc_frontend *fe, const bc_source *source, float *featur
         return BC_SAMPLE_NOT_FINITE;
     }
     size_t n = (size_t)count;
+    if (plan->tflm != NULL) {
+        *n_frames = bc_tflm_part_rows(plan, 1, source, &(bc_destination){.f32 = features});
+        return BC_OK;
+    }
     float *raw = features;
     if (n != 0) { /* at the end of the room, so that finished rows do not run over raw ones */
         raw += bc_frontend_room(fe, n) - n * bc_raw_width(&plan->config);

@@ -16,6 +16,11 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg) {
     plan->ring_size = (uint32_t)cfg->n_fft + 1u; /* a frame, and the one sample that a mirror needs more */
 }
 
+/* Behind the row, where pointers may stand. */
+static size_t tflm_offset(const bc_frontend_config *cfg) {
+    return (bc_raw_width(cfg) * sizeof(float) + 15u) & ~(size_t)15u;
+}
+
 /* Hands out the working memory's places one after the other, from base (0: count only). */
 static size_t lay_out(bc_plan *plan, uintptr_t base) {
     const bc_frontend_config *cfg = &plan->config;
@@ -25,6 +30,10 @@ static size_t lay_out(bc_plan *plan, uintptr_t base) {
         plan->member = (void *)(base + at);                 \
         at += (count) * sizeof *plan->member;               \
     } while (0)
+    if (cfg->compression == BC_COMPRESSION_TFLM) {
+        BC_PLACE(row, bc_raw_width(cfg));
+        return tflm_offset(cfg) + bc_tflm_part_size(cfg);
+    }
     BC_PLACE(work, n_fft * BC_MAX_LANES);
     BC_PLACE(frame, n_fft);
     BC_PLACE(ring, plan->ring_size);
@@ -47,7 +56,7 @@ static size_t work_size(const bc_frontend_config *cfg) {
 }
 
 size_t bc_frontend_work_size(const bc_frontend_tables *tables) {
-    return tables == NULL || bc_frontend_check(&tables->config) != BC_OK ? 0 : work_size(&tables->config);
+    return tables == NULL || bc_frontend_tables_size(&tables->config) == 0 ? 0 : work_size(&tables->config);
 }
 
 size_t bc_frontend_ram_size(const bc_frontend_config *cfg) {
@@ -60,7 +69,7 @@ size_t bc_frontend_ram_size(const bc_frontend_config *cfg) {
 /* Tables written by another version of this code, or for another configuration, are refused. */
 static int tables_fit(const bc_frontend_tables *t, const bc_plan *plan) {
     return t->n_position == plan->half && t->n_split == 2u * (plan->half / 2u + 1u) &&
-           t->n_window == (uint32_t)t->config.win_length && t->n_bands == 2u * (uint32_t)t->config.n_mels &&
+           t->n_window == (uint32_t)t->config.win_length && t->n_bands == BC_BAND_GROUP * (((uint32_t)t->config.n_mels + 3u) / 4u) &&
            t->n_dct == (uint32_t)(t->config.n_mels * t->config.n_mfcc) &&
            (t->n_leak == 0 || t->n_leak == 2u * (plan->half + 1u));
 }
@@ -73,6 +82,9 @@ bc_status bc_frontend_init_tables(bc_frontend *fe, const bc_frontend_tables *tab
     bc_status status = bc_frontend_check(&tables->config);
     if (status != BC_OK) {
         return status;
+    }
+    if (tables->config.compression == BC_COMPRESSION_TFLM) {
+        return BC_BAD_TABLES; /* it has its own */
     }
     bc_plan *plan = bc_plan_of(fe);
     bc_plan_derive(plan, &tables->config);
@@ -110,6 +122,13 @@ bc_status bc_frontend_init(bc_frontend *fe, const bc_frontend_config *cfg, void 
         return BC_RAM_TOO_SMALL;
     }
     uintptr_t behind = aligned(ram) + (work - (BC_RAM_ALIGNMENT - 1u));
+    if (cfg->compression == BC_COMPRESSION_TFLM) {
+        bc_plan *plan = bc_plan_of(fe);
+        bc_plan_derive(plan, cfg);
+        lay_out(plan, aligned(ram));
+        bc_use_isa(plan, bc_isa_at(0));
+        return bc_tflm_part_init(plan, (void *)(aligned(ram) + tflm_offset(cfg)));
+    }
     bc_frontend_tables tables;
     bc_frontend_make_tables(&tables, cfg, (void *)behind, tables_size);
     return bc_frontend_init_tables(fe, &tables, ram, work);

@@ -37,6 +37,7 @@
  * on processors (and in processes) that flush subnormal numbers to zero. It is -240 dB; the
  * smallest power that one int16 step makes is about -180 dB. */
 #define BC_POWER_FLOOR 1e-24f
+#define BC_POWER_FLOOR_BITS 0x179abe15 /* floats that are not negative compare as their bits do */
 
 /* Where a kernel reads samples: a clip in memory, or the ring of a stream. */
 typedef struct bc_source {
@@ -47,7 +48,16 @@ typedef struct bc_source {
     uint32_t ring_next;  /* where the next sample would be written */
 } bc_source;
 
+/* Where rows go: floats, or int8 with a scale. */
+typedef struct bc_destination {
+    float *f32;
+    int8_t *s8;
+    float scale;
+    int32_t zero_point;
+} bc_destination;
+
 struct bc_plan;
+typedef struct bc_tflm_part bc_tflm_part;
 
 /* Computes frames [first, first + count) of the source into rows of n_mels floats, frames side by side. */
 typedef void bc_frames_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
@@ -82,6 +92,7 @@ typedef struct bc_plan {
     const uint16_t *bands;
     const float *weights;
     const float *dct;
+    bc_tflm_part *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
     float *work;  /* [n_fft * BC_MAX_LANES] the FFT */
     float *frame; /* [n_fft] a frame's samples, then its levels */
     float *row;   /* [raw_width] a row before the cepstrum, */
@@ -117,9 +128,11 @@ static inline int bc_has(const bc_frontend_config *cfg, int32_t descriptor) {
     return (cfg->descriptors & descriptor) != 0;
 }
 
+#define BC_BAND_GROUP 5u /* first bins of four bands, and how many bins the widest of them has */
+
 /* bc_tables.c: the constant tables, exact on every target. */
 uint8_t bc_fft_stages(uint32_t half, uint8_t radix[BC_MAX_STAGES]);
-size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *bands, float *weights); /* NULL: only counts */
+size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *groups, float *weights); /* NULL: only counts */
 
 /* bc_elementary.c: double precision from + - * / alone, within 2 ulp; for tables, not for signals. */
 double bc_sin_turn(uint32_t numerator, uint32_t denominator); /* sin(2 pi n/d), n < d */
@@ -140,6 +153,7 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg); /* all but po
 
 /* bc_samples.c: where samples come from. */
 int64_t bc_frame_start(const bc_plan *plan, uint64_t frame); /* of its n_fft samples; negative in the padding */
+void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out);
 size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at);
 float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index);
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out);
@@ -160,6 +174,14 @@ void bc_pcen_start(const bc_plan *plan, float *smoothed);
 void bc_pcen_row(const bc_plan *plan, float *smoothed, float *row);
 void bc_finish_row(const bc_plan *plan, const float *raw, float *features);
 bc_status bc_finish_clip(const bc_plan *plan, float *raw, size_t n_frames, float *features);
+
+/* bc_frontend_tflm.c */
+bc_status bc_tflm_part_check(const bc_frontend_config *cfg);
+size_t bc_tflm_part_size(const bc_frontend_config *cfg);
+bc_status bc_tflm_part_init(bc_plan *plan, void *ram);
+size_t bc_tflm_part_frame_count(const bc_plan *plan, size_t n_samples); /* that the stream would give */
+size_t bc_tflm_part_rows(const bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to);
+void bc_tflm_part_reset(const bc_plan *plan);
 
 /* bc_features_quantize.c */
 int bc_quantization_is_sane(float scale, int32_t zero_point);

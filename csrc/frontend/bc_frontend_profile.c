@@ -54,6 +54,12 @@ static const profile profiles[] = {
       .framing = BC_FRAMING_CENTER_REFLECT, .spectrum = BC_SPECTRUM_POWER, .mel_scale = BC_MEL_SCALE_SLANEY,
       .mel_slopes = BC_MEL_SLOPES_HZ, .mel_norm = BC_MEL_NORM_SLANEY, .n_mels = 80, .fmin = 0.0f,
       .fmax = 8000.0f, .compression = BC_COMPRESSION_LOG10_WHISPER}},
+    {"tflm-micro", /* tensorflow/tflite-micro, micro_speech's front-end; <babycry/tflm.h> */
+     {.version = 1, .sample_rate = 16000, .n_fft = 512, .win_length = 480, .hop_length = 160,
+      .window = BC_WINDOW_HANN_INTEGER, .window_position = BC_WINDOW_POSITION_LEFT, .framing = BC_FRAMING_LEFT,
+      .spectrum = BC_SPECTRUM_MAGNITUDE, .mel_scale = BC_MEL_SCALE_HTK, .mel_slopes = BC_MEL_SLOPES_MEL,
+      .mel_norm = BC_MEL_NORM_NONE, .n_mels = 40, .fmin = 125.0f, .fmax = 7500.0f,
+      .compression = BC_COMPRESSION_TFLM}},
     {"babycry", /* the reference detector's: see babycry_edge/models/MODEL_CARD.md */
      {.version = 1, .sample_rate = 16000, .n_fft = 512, .win_length = 512, .hop_length = 320,
       .window = BC_WINDOW_HANN, .window_position = BC_WINDOW_POSITION_LEFT, .framing = BC_FRAMING_LEFT,

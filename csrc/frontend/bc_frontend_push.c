@@ -20,6 +20,9 @@ static int64_t ready_at(const bc_plan *plan, uint64_t frame) {
 
 /* Frames from next_frame on that are complete when the stream has n_samples. */
 static uint64_t complete_frames(const bc_plan *plan, uint64_t n_samples) {
+    if (plan->tflm != NULL) {
+        return bc_tflm_part_frame_count(plan, (size_t)(n_samples - plan->n_samples));
+    }
     uint64_t next = plan->next_frame, hop = (uint64_t)plan->config.hop_length;
     if (ready_at(plan, next) > (int64_t)n_samples) {
         return 0;
@@ -45,9 +48,7 @@ static void take(bc_plan *plan, const int16_t *s16, const float *f32, size_t n) 
         size_t run = plan->ring_size - plan->ring_next;
         run = run < n - done ? run : n - done;
         if (s16 != NULL) {
-            for (size_t i = 0; i < run; i++) {
-                to[i] = (float)s16[done + i] * BC_INT16_SCALE;
-            }
+            bc_samples_from_int16(s16 + done, run, to);
         } else {
             for (size_t i = 0; i < run; i++) {
                 to[i] = f32[done + i];
@@ -59,17 +60,9 @@ static void take(bc_plan *plan, const int16_t *s16, const float *f32, size_t n) 
     }
 }
 
-/* Where rows go: floats, or int8 with a scale. */
-typedef struct destination {
-    float *f32;
-    int8_t *s8;
-    float scale;
-    int32_t zero_point;
-} destination;
+static int is_nowhere(const bc_destination *to) { return to->f32 == NULL && to->s8 == NULL; }
 
-static int is_nowhere(const destination *to) { return to->f32 == NULL && to->s8 == NULL; }
-
-static void next_row(bc_plan *plan, const destination *to, size_t index) {
+static void next_row(bc_plan *plan, const bc_destination *to, size_t index) {
     const bc_frontend_config *cfg = &plan->config;
     size_t width = bc_frame_width(cfg);
     bc_source source = stream_source(plan);
@@ -88,7 +81,7 @@ static void next_row(bc_plan *plan, const destination *to, size_t index) {
     }
 }
 
-static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, size_t n, const destination *to,
+static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, size_t n, const bc_destination *to,
                       size_t max_frames, size_t *n_frames) {
     if (fe == NULL || (s16 == NULL && f32 == NULL && n != 0) || n_frames == NULL) {
         return BC_NULL_POINTER;
@@ -103,6 +96,10 @@ static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, siz
     }
     if (f32 != NULL && !bc_samples_are_finite(f32, n)) {
         return BC_SAMPLE_NOT_FINITE;
+    }
+    if (plan->tflm != NULL) {
+        *n_frames = bc_tflm_part_rows(plan, 0, &(bc_source){.s16 = s16, .f32 = f32, .length = n}, to);
+        return BC_OK;
     }
     size_t done = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -120,12 +117,12 @@ static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, siz
 
 bc_status bc_frontend_push(bc_frontend *fe, const int16_t *pcm, size_t n_samples, float *features,
                            size_t max_frames, size_t *n_frames) {
-    return push(fe, pcm, NULL, n_samples, &(destination){.f32 = features}, max_frames, n_frames);
+    return push(fe, pcm, NULL, n_samples, &(bc_destination){.f32 = features}, max_frames, n_frames);
 }
 
 bc_status bc_frontend_push_float(bc_frontend *fe, const float *pcm, size_t n_samples, float *features,
                                  size_t max_frames, size_t *n_frames) {
-    return push(fe, NULL, pcm, n_samples, &(destination){.f32 = features}, max_frames, n_frames);
+    return push(fe, NULL, pcm, n_samples, &(bc_destination){.f32 = features}, max_frames, n_frames);
 }
 
 bc_status bc_frontend_push_int8(bc_frontend *fe, const int16_t *pcm, size_t n_samples, float scale,
@@ -133,7 +130,7 @@ bc_status bc_frontend_push_int8(bc_frontend *fe, const int16_t *pcm, size_t n_sa
     if (!bc_quantization_is_sane(scale, zero_point)) {
         return BC_BAD_QUANTIZATION;
     }
-    destination to = {.s8 = features, .scale = scale, .zero_point = zero_point};
+    bc_destination to = {.s8 = features, .scale = scale, .zero_point = zero_point};
     return push(fe, pcm, NULL, n_samples, &to, max_frames, n_frames);
 }
 
@@ -150,11 +147,11 @@ size_t bc_frontend_flush_count(const bc_frontend *fe) {
         return 0;
     }
     const bc_plan *plan = bc_const_plan_of(fe);
-    uint64_t total = bc_frame_count(plan, plan->n_samples);
+    uint64_t total = plan->tflm != NULL ? 0 : bc_frame_count(plan, plan->n_samples);
     return total > plan->next_frame ? (size_t)(total - plan->next_frame) : 0;
 }
 
-static bc_status flush(bc_frontend *fe, const destination *to, size_t max_frames, size_t *n_frames) {
+static bc_status flush(bc_frontend *fe, const bc_destination *to, size_t max_frames, size_t *n_frames) {
     if (fe == NULL || n_frames == NULL) {
         return BC_NULL_POINTER;
     }
@@ -174,12 +171,15 @@ static bc_status flush(bc_frontend *fe, const destination *to, size_t max_frames
     plan->next_frame = 0;
     plan->ring_next = 0;
     bc_pcen_start(plan, plan->pcen);
+    if (plan->tflm != NULL) {
+        bc_tflm_part_reset(plan);
+    }
     *n_frames = too_short ? 0 : count;
     return too_short ? BC_CLIP_TOO_SHORT : BC_OK;
 }
 
 bc_status bc_frontend_flush(bc_frontend *fe, float *features, size_t max_frames, size_t *n_frames) {
-    return flush(fe, &(destination){.f32 = features}, max_frames, n_frames);
+    return flush(fe, &(bc_destination){.f32 = features}, max_frames, n_frames);
 }
 
 bc_status bc_frontend_flush_int8(bc_frontend *fe, float scale, int32_t zero_point, int8_t *features,
@@ -187,6 +187,6 @@ bc_status bc_frontend_flush_int8(bc_frontend *fe, float scale, int32_t zero_poin
     if (!bc_quantization_is_sane(scale, zero_point)) {
         return BC_BAD_QUANTIZATION;
     }
-    destination to = {.s8 = features, .scale = scale, .zero_point = zero_point};
+    bc_destination to = {.s8 = features, .scale = scale, .zero_point = zero_point};
     return flush(fe, &to, max_frames, n_frames);
 }

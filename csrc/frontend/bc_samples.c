@@ -3,6 +3,21 @@
  * Where a frame's samples come from: a clip in memory or the ring of a stream, with padding at the ends.
  */
 #include "bc_frontend_internal.h"
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#include <arm_mve.h>
+#endif
+
+void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out) {
+    size_t i = 0;
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+    for (; i + 4 <= n; i += 4) {
+        vstrwq_f32(out + i, vmulq_n_f32(vcvtq_f32_s32(vldrhq_s32(pcm + i)), BC_INT16_SCALE));
+    }
+#endif
+    for (; i < n; i++) {
+        out[i] = (float)pcm[i] * BC_INT16_SCALE;
+    }
+}
 
 /* The bits of a float's magnitude grow with it, and those of infinity and NaN are the largest. */
 int bc_samples_are_finite(const float *pcm, size_t n) {
@@ -67,13 +82,19 @@ size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *
 /* Samples [start, start + n) as floats. */
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out) {
     for (size_t i = 0; i < n;) {
-        size_t at, run = bc_samples_run(source, start + (int64_t)i, n - i, &at);
+        size_t at = 0, run = bc_samples_run(source, start + (int64_t)i, n - i, &at);
         if (run == 0) {
             out[i] = bc_padding_at(plan, source, start + (int64_t)i);
             i++;
+            continue;
         }
-        for (size_t end = i + run; i < end; i++, at++) {
-            out[i] = stored_sample(source, at);
+        if (source->s16 != NULL) {
+            bc_samples_from_int16(source->s16 + at, run, out + i);
+        } else {
+            for (size_t j = 0; j < run; j++) {
+                out[i + j] = source->f32[at + j];
+            }
         }
+        i += run;
     }
 }

@@ -11,6 +11,7 @@ const char *bc_status_string(bc_status status) {
     case BC_TOO_FEW_FRAMES: return "the clip has too few frames: delta needs 9, pooling one";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
     case BC_NEEDS_WHOLE_CLIP: return "ref=max, top_db, log10_whisper, delta, normalize and pooling depend on the whole clip and cannot be computed frame by frame: use windows of stated length, or turn them off for a stream";
+    case BC_NEEDS_STREAM: return "compression tflm depends on all that came before: it has a stream and no windows";
     case BC_UNKNOWN_PROFILE: return "there is no profile of that name";
     case BC_UNKNOWN_ISA: return "that instruction set is not compiled in, or not present on this machine";
     case BC_BAD_TABLES: return "the tables are not those of their configuration: write them again with this version";
@@ -20,7 +21,7 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_N_FFT: return "n_fft must be even, 32 to 4096, and n_fft/2 a product of 2, 3 and 5";
     case BC_BAD_WIN_LENGTH: return "win_length must be 1 to n_fft";
     case BC_BAD_HOP_LENGTH: return "hop_length must be 1 to 65535";
-    case BC_BAD_WINDOW: return "window must be hann, hann_symmetric or povey";
+    case BC_BAD_WINDOW: return "window must be hann, hann_symmetric or povey; hann_integer for compression tflm";
     case BC_BAD_WINDOW_POSITION: return "window_position must be center or left";
     case BC_BAD_FRAMING: return "framing must be left, center-zero, center-reflect, kaldi-snip or kaldi-mirror";
     case BC_BAD_PREEMPHASIS: return "preemphasis must be 0 to 1";
@@ -32,7 +33,7 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_N_MELS: return "n_mels must be 1 to 512";
     case BC_BAD_FMIN: return "fmin must be at least 0 Hz and at least 1 Hz below fmax";
     case BC_BAD_FMAX: return "fmax must be at most half the sample rate";
-    case BC_BAD_COMPRESSION: return "compression must be none, db, log, log_max, log10_whisper or pcen";
+    case BC_BAD_COMPRESSION: return "compression must be none, db, log, log_max, log10_whisper, pcen or tflm";
     case BC_BAD_LOG_OFFSET: return "log_offset must be 1e-30 to 1e30 for compression log and log_max";
     case BC_BAD_AMIN: return "amin must be 1e-30 to 1e30 for compression db";
     case BC_BAD_REF: return "ref must be 1e-30 to 1e30, or the clip's maximum, for compression db";
@@ -45,6 +46,11 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_ROLLOFF: return "rolloff must be 0.01 to 0.99";
     case BC_BAD_POOLING: return "pooling must be none, mean_std or mean";
     case BC_BAD_NORMALIZE: return "normalize must be none, window_mean, window_mean_std or min_max";
+    case BC_BAD_TFLM_WIN_LENGTH: return "win_length of tflm-micro must be 33 to 4096";
+    case BC_BAD_TFLM_HOP_LENGTH: return "hop_length of tflm-micro must be 1 to win_length";
+    case BC_BAD_TFLM_N_CHANNELS: return "n_channels of tflm-micro must be 1 to 255";
+    case BC_BAD_TFLM_FMIN: return "fmin of tflm-micro must be 0 to 192000 Hz";
+    case BC_BAD_TFLM_FMAX: return "fmax of tflm-micro must be at least 1 Hz above fmin, and no FFT bin below it may be that of half the sample rate";
     }
     return "unknown status";
 }

@@ -230,31 +230,29 @@ static void fill_band(const bc_frontend_config *cfg, int32_t band, int32_t start
     first_and_count[1] = count;
 }
 
-/* Fills bands and weights where they are not NULL; returns how many weights there are. The weights of four
- * bands lie side by side, up to the widest of the four. */
-size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *bands, float *weights) {
+/* Fills groups of four bands and their weights where they are not NULL; returns how many weights there are. */
+size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *groups, float *weights) {
     size_t total = 0;
     int32_t start = 1; /* bands rise: none begins before the one below it */
-    for (int32_t group = 0; group < cfg->n_mels; group += 4) {
-        uint16_t widest = 0;
-        for (int32_t band = group; band < group + 4 && band < cfg->n_mels; band++) {
-            uint16_t first_and_count[2];
-            fill_band(cfg, band, start, first_and_count, NULL);
-            widest = first_and_count[1] > widest ? first_and_count[1] : widest;
+    for (int32_t from = 0; from < cfg->n_mels; from += 4) {
+        uint16_t band[4][2] = {{0, 0}}, widest = 0;
+        int32_t width = cfg->n_mels - from < 4 ? cfg->n_mels - from : 4, group_start = start;
+        for (int32_t i = 0; i < width; i++) {
+            fill_band(cfg, from + i, start, band[i], NULL);
+            start = band[i][1] != 0 ? band[i][0] : start;
+            widest = band[i][1] > widest ? band[i][1] : widest;
         }
         for (size_t i = 0; weights != NULL && i < 4u * widest; i++) {
             weights[total + i] = 0.0f;
         }
-        for (int32_t band = group; band < group + 4 && band < cfg->n_mels; band++) {
-            uint16_t first_and_count[2];
-            float *own = weights != NULL ? weights + total + (band - group) : NULL;
-            fill_band(cfg, band, start, first_and_count, own);
-            start = first_and_count[1] != 0 ? first_and_count[0] : start;
-            if (bands != NULL) {
-                bands[2 * band] = first_and_count[0];
-                bands[2 * band + 1] = first_and_count[1];
-            }
+        for (int32_t i = 0; weights != NULL && i < width; i++) {
+            fill_band(cfg, from + i, group_start, band[i], weights + total + i);
         }
+        for (int32_t i = 0; groups != NULL && i < 4; i++) {
+            groups[i] = band[i][0];
+            groups[4] = widest;
+        }
+        groups = groups != NULL ? groups + BC_BAND_GROUP : NULL;
         total += 4u * widest;
     }
     return total;
@@ -276,14 +274,14 @@ static size_t lay_out(const bc_plan *plan, bc_frontend_tables *tables, uintptr_t
     BC_PLACE(leak, leaks(cfg) ? 2u * (half + 1u) : 0u);
     BC_PLACE(weights, bc_mel_bands(cfg, NULL, NULL));
     BC_PLACE(dct, (size_t)(cfg->n_mels * cfg->n_mfcc));
-    BC_PLACE(bands, 2u * (size_t)cfg->n_mels);
+    BC_PLACE(bands, BC_BAND_GROUP * (((size_t)cfg->n_mels + 3u) / 4u));
     BC_PLACE(position, half);
 #undef BC_PLACE
     return at;
 }
 
 size_t bc_frontend_tables_size(const bc_frontend_config *cfg) {
-    if (bc_frontend_check(cfg) != BC_OK) {
+    if (bc_frontend_check(cfg) != BC_OK || cfg->compression == BC_COMPRESSION_TFLM) {
         return 0;
     }
     bc_plan plan;
@@ -300,6 +298,9 @@ bc_status bc_frontend_make_tables(bc_frontend_tables *tables, const bc_frontend_
     bc_status status = bc_frontend_check(cfg);
     if (status != BC_OK) {
         return status;
+    }
+    if (cfg->compression == BC_COMPRESSION_TFLM) {
+        return BC_BAD_TABLES; /* those of <babycry/tflm.h> */
     }
     bc_plan plan;
     bc_plan_derive(&plan, cfg);

@@ -31,7 +31,7 @@ size_t bc_windows_ram_size(const bc_frontend *fe, size_t n_samples) {
     }
     const bc_plan *plan = bc_const_plan_of(fe);
     size_t n_frames = (size_t)bc_frame_count(plan, n_samples);
-    if (n_frames == 0 || bc_too_short(plan, n_samples)) {
+    if (n_frames == 0 || bc_too_short(plan, n_samples) || plan->tflm != NULL) {
         return 0;
     }
     return (n_samples + n_frames * row_width(plan)) * sizeof(float) + sizeof(float) - 1u;
@@ -57,6 +57,9 @@ bc_status bc_windows_init(bc_windows *w, bc_frontend *fe, size_t n_samples, size
                           size_t ram_size) {
     if (w == NULL || fe == NULL || ram == NULL) {
         return BC_NULL_POINTER;
+    }
+    if (bc_plan_of(fe)->tflm != NULL) {
+        return BC_NEEDS_STREAM;
     }
     size_t wanted = bc_windows_ram_size(fe, n_samples);
     if (wanted == 0 || hop_frames == 0) {

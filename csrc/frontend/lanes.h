@@ -9,6 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the compiler makes little of vector extensions, its own functions do the same. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2) && BC_LANES == 4
+#include <arm_mve.h>
+#define BC_MVE 1
+#endif
+
 #define BC_INLINE static inline __attribute__((always_inline))
 
 #if BC_LANES == 1
@@ -39,7 +45,11 @@ typedef int16_t bc_vs __attribute__((vector_size(2 * BC_LANES)));
 BC_INLINE bc_vf bc_splat(float x) { return x - (bc_vf){0}; }
 BC_INLINE bc_vi bc_vf_bits(bc_vf x) { return (bc_vi)x; }
 BC_INLINE bc_vf bc_vf_of_bits(bc_vi bits) { return (bc_vf)bits; }
+#if defined(BC_MVE)
+BC_INLINE bc_vf bc_vf_of_int(bc_vi x) { return (bc_vf)vcvtq_f32_s32((int32x4_t)x); }
+#else
 BC_INLINE bc_vf bc_vf_of_int(bc_vi x) { return __builtin_convertvector(x, bc_vf); }
+#endif
 BC_INLINE bc_vi bc_vf_less(bc_vf a, bc_vf b) { return (bc_vi)(a < b); }
 
 BC_INLINE bc_vf bc_vf_load(const float *p) {
@@ -106,7 +116,69 @@ BC_INLINE bc_vf bc_vf_select(bc_vi mask, bc_vf yes, bc_vf no) {
     return bc_vf_of_bits((mask & bc_vf_bits(yes)) | (~mask & bc_vf_bits(no)));
 }
 
-BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) { return bc_vf_select(bc_vf_less(a, b), b, a); }
+#if BC_LANES > 1 && defined(BC_EVEN)
+
+/* Values 0, 2, 4, ... and 1, 3, 5, ... of twice BC_LANES. */
+BC_INLINE void bc_vf_load_pairs(const float *p, bc_vf *even, bc_vf *odd) {
+#if defined(BC_MVE)
+    const uint32x4_t every_second = {0, 8, 16, 24}; /* for vld2q_f32 gcc 12 writes an instruction that does not exist */
+    *even = (bc_vf)vldrwq_gather_offset_f32(p, every_second);
+    *odd = (bc_vf)vldrwq_gather_offset_f32(p + 1, every_second);
+#else
+    bc_vf low = bc_vf_load(p), high = bc_vf_load(p + BC_LANES);
+    *even = BC_SHUFFLE(low, high, BC_EVEN);
+    *odd = BC_SHUFFLE(low, high, BC_ODD);
+#endif
+}
+
+/* The last value first. */
+BC_INLINE bc_vf bc_vf_load_mirrored(const float *p) {
+#if defined(BC_MVE)
+    const uint32x4_t backwards = {12, 8, 4, 0};
+    return (bc_vf)vldrwq_gather_offset_f32(p, backwards);
+#else
+    bc_vf x = bc_vf_load(p);
+    return BC_SHUFFLE(x, x, BC_MIRROR);
+#endif
+}
+
+BC_INLINE void bc_vf_store_mirrored(float *p, bc_vf x) {
+#if defined(BC_MVE)
+    const uint32x4_t backwards = {12, 8, 4, 0};
+    vstrwq_scatter_offset_f32(p, backwards, (float32x4_t)x);
+#else
+    bc_vf_store(p, BC_SHUFFLE(x, x, BC_MIRROR));
+#endif
+}
+
+/* The first value of after, then those of before from the last one to the second. */
+BC_INLINE bc_vf bc_vf_load_mirrored_from(const bc_vf *before, const bc_vf *after) {
+#if defined(BC_MVE)
+    const uint32x4_t backwards = {(uint32_t)((const char *)after - (const char *)before), 12, 8, 4};
+    return (bc_vf)vldrwq_gather_offset_f32((const float *)(const void *)before, backwards);
+#else
+    return BC_SHUFFLE(*before, *after, BC_MIRROR_FROM_NEXT);
+#endif
+}
+
+#endif
+
+/* bits where the condition holds, 0 elsewhere */
+#if BC_LANES == 1
+BC_INLINE bc_vi bc_vi_if(int condition, bc_vi bits) { return condition ? bits : 0; }
+#else
+BC_INLINE bc_vi bc_vi_if(bc_vi condition, bc_vi bits) { return condition & bits; }
+#endif
+
+BC_INLINE bc_vf bc_vf_max(bc_vf a, bc_vf b) {
+#if BC_LANES == 1
+    return a < b ? b : a;
+#elif defined(BC_MVE)
+    return (bc_vf)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+    return bc_vf_select(bc_vf_less(a, b), b, a);
+#endif
+}
 
 /* The square root of a normal number or 0, correctly rounded, bit by bit. */
 BC_INLINE float bc_sqrt_in_integers(float x) {

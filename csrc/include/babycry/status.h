@@ -16,6 +16,7 @@ typedef enum bc_status {
     BC_TOO_FEW_FRAMES,
     BC_SAMPLE_NOT_FINITE,
     BC_NEEDS_WHOLE_CLIP,
+    BC_NEEDS_STREAM,
     BC_UNKNOWN_PROFILE,
     BC_UNKNOWN_ISA,
     BC_BAD_TABLES,
@@ -49,7 +50,12 @@ typedef enum bc_status {
     BC_BAD_DESCRIPTORS,
     BC_BAD_ROLLOFF,
     BC_BAD_NORMALIZE,
-    BC_BAD_POOLING
+    BC_BAD_POOLING,
+    BC_BAD_TFLM_WIN_LENGTH,
+    BC_BAD_TFLM_HOP_LENGTH,
+    BC_BAD_TFLM_N_CHANNELS,
+    BC_BAD_TFLM_FMIN,
+    BC_BAD_TFLM_FMAX
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */

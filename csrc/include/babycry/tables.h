@@ -28,9 +28,9 @@ typedef struct bc_frontend_tables {
     uint32_t n_leak;
     const float *leak; /* the spectrum of a window shorter than n_fft: real parts of bins 0 .. n_fft/2, then imaginary */
     uint32_t n_bands;
-    const uint16_t *bands; /* first bin and number of bins of each band */
+    const uint16_t *bands; /* of four bands each: their first bins, and how many bins the widest has */
     uint32_t n_weights;
-    const float *weights; /* of four bands side by side, up to the widest of them; then the next four */
+    const float *weights; /* of four bands side by side, up to that many bins; then the next four */
     uint32_t n_dct;
     const float *dct; /* [n_mels][n_mfcc], lifter included */
 } bc_frontend_tables;
