@@ -100,12 +100,7 @@ def test_no_more_than_the_committed_table_says(
     assert row.instructions_per_frame <= MARGIN * entry["instructions_per_frame"]
 
 
-@pytest.mark.xfail(strict=True, reason="the kernels that keep these bars are not there yet")
-@pytest.mark.parametrize(("program", "target"), [key for key in BARS if key[0] == "count_frames"])
-def test_the_float_bars(program: str, target: str, counted: Callable[[str, str], Count]) -> None:
-    assert counted(program, target).passed
-
-
-@pytest.mark.parametrize(("program", "target"), [key for key in BARS if key[0] != "count_frames"])
-def test_the_other_bars(program: str, target: str, counted: Callable[[str, str], Count]) -> None:
-    assert counted(program, target).passed
+@pytest.mark.parametrize(("program", "target"), BARS)
+def test_the_bars(program: str, target: str, counted: Callable[[str, str], Count]) -> None:
+    row = counted(program, target)
+    assert row.passed, f"{row.instructions_per_frame}, more than {row.bar}"

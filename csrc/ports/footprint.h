@@ -3,8 +3,8 @@
  * What footprint.c asks of the front-end that it measures. FOOTPRINT_PROFILE, a name, says which profile;
  * without it, log-mel 512/160/64.
  *
- * FOOTPRINT_TABLES, the name of a header that `babycry-edge export --frontend-only` wrote, puts the tables
- * into flash: it defines `frontend_tables`. Without it they are computed into RAM.
+ * FOOTPRINT_TABLES, a header that defines `frontend_tables`, puts the tables into flash (Python's
+ * babycry_edge.table_source writes it). Without it they are computed into RAM.
  */
 #ifndef BABYCRY_PORT_FOOTPRINT_H
 #define BABYCRY_PORT_FOOTPRINT_H
