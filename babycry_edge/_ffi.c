@@ -582,34 +582,35 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 #include <babycry/frontend.h>
 #include <babycry/tables.h>
 #include <babycry/windows.h>
+#include <babycry/tflm.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 138), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 139), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 162), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 188), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 189), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 219), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 140), // bc_frontend_tables const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 190), // bc_frontend_tables const *
 /*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, char const *)
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, char const *)
 /* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 149), // char const *
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 202), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float const *
 /* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -617,23 +618,23 @@ static void *_cffi_types[] = {
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
 /* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 32 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
 /* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 152), // int8_t *
+/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 206), // int8_t *
 /* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 151), // int16_t const *
+/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 205), // int16_t const *
 /* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
 /* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -643,113 +644,170 @@ static void *_cffi_types[] = {
 /* 53 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 54 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend_config *, char const *)
-/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 139), // bc_frontend_config *
+/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_config *, char const *)
+/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 189), // bc_frontend_config *
 /* 58 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 59 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend_config const *)
+/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_config const *)
 /* 61 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
-/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 140), // bc_frontend_tables *
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 190), // bc_frontend_tables *
 /* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 68 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
-/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 148), // bc_windows *
-/* 71 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 75 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 76 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 77 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
-/* 78 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 80 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 83 */ _CFFI_OP(_CFFI_OP_POINTER, 153), // int *
-/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
-/* 86 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 89 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 90 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 91 */ _CFFI_OP(_CFFI_OP_NOOP, 83),
+/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *)
+/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 196), // bc_tflm *
+/* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 73 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 74 */ _CFFI_OP(_CFFI_OP_POINTER, 198), // bc_tflm_tables const *
+/* 75 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 77 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 81 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 82 */ _CFFI_OP(_CFFI_OP_POINTER, 208), // uint16_t *
+/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 84 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 86 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config *, int32_t)
+/* 87 */ _CFFI_OP(_CFFI_OP_POINTER, 197), // bc_tflm_config *
+/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 89 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config const *)
+/* 91 */ _CFFI_OP(_CFFI_OP_POINTER, 197), // bc_tflm_config const *
 /* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 95 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 96 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 97 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_normalize
+/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 91),
+/* 95 */ _CFFI_OP(_CFFI_OP_POINTER, 198), // bc_tflm_tables *
+/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 97 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 98 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION, 107), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
-/* 100 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 101 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 102 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 104 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
-/* 105 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
-/* 107 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_status
-/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 109 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 100 */ _CFFI_OP(_CFFI_OP_POINTER, 201), // bc_windows *
+/* 101 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 102 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 104 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 105 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 108 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
+/* 109 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 110 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 112 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 138), // bc_frontend const *
+/* 111 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 207), // int *
 /* 114 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 115 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 116 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
-/* 117 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 118 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 119 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 120 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 121 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 122 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
-/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
-/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 125 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
-/* 126 */ _CFFI_OP(_CFFI_OP_POINTER, 148), // bc_windows const *
-/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 128 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
-/* 129 */ _CFFI_OP(_CFFI_OP_NOOP, 126),
-/* 130 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 131 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION, 162), // void()(bc_windows *)
-/* 133 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 134 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 135 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
-/* 136 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
-/* 137 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_framing
-/* 138 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 139 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 140 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
-/* 141 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_norm
-/* 142 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_scale
-/* 143 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_slopes
-/* 144 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_pooling
-/* 145 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_spectrum
-/* 146 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_window
-/* 147 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window_position
-/* 148 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_windows
-/* 149 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 150 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
-/* 151 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 152 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
-/* 153 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
-/* 154 */ _CFFI_OP(_CFFI_OP_POINTER, 155), // uint16_t const *
-/* 155 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
-/* 156 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
-/* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 158 */ _CFFI_OP(_CFFI_OP_ARRAY, 157), // uint64_t[12]
-/* 159 */ (_cffi_opcode_t)(12),
-/* 160 */ _CFFI_OP(_CFFI_OP_ARRAY, 157), // uint64_t[64]
-/* 161 */ (_cffi_opcode_t)(64),
-/* 162 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 115 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 116 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
+/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 118 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 119 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 120 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
+/* 122 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 123 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 124 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 125 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 126 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 127 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_normalize
+/* 128 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 129 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 130 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 131 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 132 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 133 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 134 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 135 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 136 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 137 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_status
+/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 139 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 140 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 141 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 142 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 143 */ _CFFI_OP(_CFFI_OP_POINTER, 188), // bc_frontend const *
+/* 144 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 146 */ _CFFI_OP(_CFFI_OP_NOOP, 143),
+/* 147 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 149 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 151 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 152 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 153 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 155 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 156 */ _CFFI_OP(_CFFI_OP_POINTER, 196), // bc_tflm const *
+/* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 158 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 159 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 160 */ _CFFI_OP(_CFFI_OP_NOOP, 91),
+/* 161 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 74),
+/* 164 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 165 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 166 */ _CFFI_OP(_CFFI_OP_POINTER, 201), // bc_windows const *
+/* 167 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 166),
+/* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 171 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(bc_windows *)
+/* 173 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
+/* 174 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 175 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(uint16_t const *, size_t, float *)
+/* 176 */ _CFFI_OP(_CFFI_OP_POINTER, 208), // uint16_t const *
+/* 177 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 178 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 179 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(uint16_t const *, size_t, int8_t *)
+/* 181 */ _CFFI_OP(_CFFI_OP_NOOP, 176),
+/* 182 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 183 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 184 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 185 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 186 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 187 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_framing
+/* 188 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 189 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 190 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 191 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_norm
+/* 192 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_scale
+/* 193 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_slopes
+/* 194 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_pooling
+/* 195 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_spectrum
+/* 196 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_tflm
+/* 197 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm_config
+/* 198 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // bc_tflm_tables
+/* 199 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_window
+/* 200 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window_position
+/* 201 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_windows
+/* 202 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 203 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 204 */ _CFFI_OP(_CFFI_OP_POINTER, 205), // int16_t *
+/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 209 */ _CFFI_OP(_CFFI_OP_POINTER, 211), // uint32_t *
+/* 210 */ _CFFI_OP(_CFFI_OP_POINTER, 211), // uint32_t const *
+/* 211 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 212 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 213 */ _CFFI_OP(_CFFI_OP_ARRAY, 212), // uint64_t[12]
+/* 214 */ (_cffi_opcode_t)(12),
+/* 215 */ _CFFI_OP(_CFFI_OP_ARRAY, 212), // uint64_t[64]
+/* 216 */ (_cffi_opcode_t)(64),
+/* 217 */ _CFFI_OP(_CFFI_OP_POINTER, 218), // union bc_tflm_bin *
+/* 218 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // union bc_tflm_bin
+/* 219 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
@@ -1430,7 +1488,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(97), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(127), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1440,7 +1498,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1511,7 +1569,7 @@ _cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1549,7 +1607,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1636,7 +1694,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1723,7 +1781,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1793,7 +1851,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1816,10 +1874,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1913,7 +1971,7 @@ _cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1942,10 +2000,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2031,7 +2089,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2101,7 +2159,7 @@ _cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2201,7 +2259,7 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2224,10 +2282,10 @@ _cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2292,7 +2350,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2409,7 +2467,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2438,10 +2496,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2544,7 +2602,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2643,7 +2701,7 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2710,10 +2768,10 @@ _cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2820,7 +2878,7 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2878,7 +2936,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(107), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(137), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2893,6 +2951,595 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
+#endif
+
+static bc_status _cffi_d_bc_tflm_check(bc_tflm_config const * x0)
+{
+  return bc_tflm_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(91), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_check _cffi_d_bc_tflm_check
+#endif
+
+static bc_status _cffi_d_bc_tflm_default(bc_tflm_config * x0, int32_t x1)
+{
+  return bc_tflm_default(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
+{
+  bc_tflm_config * x0;
+  int32_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_default", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(87), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(87), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_default(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_default _cffi_d_bc_tflm_default
+#endif
+
+static bc_status _cffi_d_bc_tflm_init(bc_tflm * x0, bc_tflm_tables const * x1, void * x2, size_t x3)
+{
+  return bc_tflm_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  bc_tflm_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(74), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(74), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_init _cffi_d_bc_tflm_init
+#endif
+
+static bc_status _cffi_d_bc_tflm_make_tables(bc_tflm_config const * x0, bc_tflm_tables * x1, void * x2, size_t x3)
+{
+  return bc_tflm_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
+{
+  bc_tflm_config const * x0;
+  bc_tflm_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(91), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(95), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(95), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_make_tables _cffi_d_bc_tflm_make_tables
+#endif
+
+static bc_status _cffi_d_bc_tflm_push(bc_tflm * x0, int16_t const * x1, size_t x2, uint16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_tflm_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  int16_t const * x1;
+  size_t x2;
+  uint16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(82), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(82), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push _cffi_d_bc_tflm_push
+#endif
+
+static size_t _cffi_d_bc_tflm_push_count(bc_tflm const * x0, size_t x1)
+{
+  return bc_tflm_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
+{
+  bc_tflm const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(156), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(156), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push_count _cffi_d_bc_tflm_push_count
+#endif
+
+static size_t _cffi_d_bc_tflm_ram_size(bc_tflm_tables const * x0)
+{
+  return bc_tflm_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(74), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(74), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_ram_size _cffi_d_bc_tflm_ram_size
+#endif
+
+static bc_status _cffi_d_bc_tflm_reset(bc_tflm * x0)
+{
+  return bc_tflm_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
+{
+  bc_tflm * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_reset _cffi_d_bc_tflm_reset
+#endif
+
+static size_t _cffi_d_bc_tflm_tables_size(bc_tflm_config const * x0)
+{
+  return bc_tflm_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(91), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_tables_size _cffi_d_bc_tflm_tables_size
+#endif
+
+static void _cffi_d_bc_tflm_to_float(uint16_t const * x0, size_t x1, float * x2)
+{
+  bc_tflm_to_float(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_float", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(176), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(176), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_float(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_float _cffi_d_bc_tflm_to_float
+#endif
+
+static void _cffi_d_bc_tflm_to_int8(uint16_t const * x0, size_t x1, int8_t * x2)
+{
+  bc_tflm_to_int8(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  int8_t * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_int8", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(176), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(176), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(34), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(34), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_int8(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_int8 _cffi_d_bc_tflm_to_int8
 #endif
 
 static bc_status _cffi_d_bc_windows_init(bc_windows * x0, bc_frontend * x1, size_t x2, size_t x3, void * x4, size_t x5)
@@ -2924,10 +3571,10 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2969,7 +3616,7 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3006,10 +3653,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3046,10 +3693,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(83), arg5, (char **)&x5);
+      _cffi_type(113), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(83), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(113), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3061,7 +3708,7 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3090,10 +3737,10 @@ _cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(126), arg0, (char **)&x0);
+      _cffi_type(166), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3146,10 +3793,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3186,10 +3833,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(83), arg5, (char **)&x5);
+      _cffi_type(113), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(83), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(113), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3201,7 +3848,7 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(107));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3230,10 +3877,10 @@ _cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(143), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3270,10 +3917,10 @@ _cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
   struct _cffi_freeme_s *large_args_free = NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3308,10 +3955,10 @@ _cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(126), arg0, (char **)&x0);
+      _cffi_type(166), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3346,10 +3993,10 @@ _cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(126), arg0, (char **)&x0);
+      _cffi_type(166), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3441,6 +4088,63 @@ static void _cffi_checkfld__bc_frontend_tables(bc_frontend_tables *p)
   { float const * *tmp = &p->dct; (void)tmp; }
 }
 struct _cffi_align__bc_frontend_tables { char x; bc_frontend_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm(bc_tflm *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_tflm_tables const * *tmp = &p->tables; (void)tmp; }
+  { union bc_tflm_bin * *tmp = &p->bins; (void)tmp; }
+  { uint32_t * *tmp = &p->noise; (void)tmp; }
+  { int16_t * *tmp = &p->samples; (void)tmp; }
+  (void)((p->next) | 0);  /* check that 'bc_tflm.next' is an integer */
+  (void)((p->missing) | 0);  /* check that 'bc_tflm.missing' is an integer */
+}
+struct _cffi_align__bc_tflm { char x; bc_tflm y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_config(bc_tflm_config *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->sample_rate) | 0);  /* check that 'bc_tflm_config.sample_rate' is an integer */
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_config.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_config.hop_length' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_config.n_channels' is an integer */
+  { float *tmp = &p->fmin; (void)tmp; }
+  { float *tmp = &p->fmax; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_config { char x; bc_tflm_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_tables(bc_tflm_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_tables.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_tables.hop_length' is an integer */
+  (void)((p->n_fft) | 0);  /* check that 'bc_tflm_tables.n_fft' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_tables.n_channels' is an integer */
+  (void)((p->first_bin) | 0);  /* check that 'bc_tflm_tables.first_bin' is an integer */
+  (void)((p->n_window) | 0);  /* check that 'bc_tflm_tables.n_window' is an integer */
+  { int16_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_tflm_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_tflm_tables.n_twiddles' is an integer */
+  { uint32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_tflm_tables.n_split' is an integer */
+  { uint32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_span) | 0);  /* check that 'bc_tflm_tables.n_span' is an integer */
+  { uint16_t const * *tmp = &p->span; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_tflm_tables.n_weights' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_gain) | 0);  /* check that 'bc_tflm_tables.n_gain' is an integer */
+  { int16_t const * *tmp = &p->gain; (void)tmp; }
+  (void)((p->n_curve) | 0);  /* check that 'bc_tflm_tables.n_curve' is an integer */
+  { uint16_t const * *tmp = &p->curve; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_tables { char x; bc_tflm_tables y; };
 
 _CFFI_UNUSED_FN
 static void _cffi_checkfld__bc_windows(bc_windows *p)
@@ -3543,46 +4247,57 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_features_normalize },
-  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 99), (void *)_cffi_d_bc_features_quantize },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 123), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 129), (void *)_cffi_d_bc_features_quantize },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 60), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_compute_int16 },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 112), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 142), (void *)_cffi_d_bc_frontend_flush_count },
   { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_flush_int8 },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
   { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 139), (void *)_cffi_d_bc_frontend_isa_name },
   { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_frontend_make_tables },
-  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 112), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 142), (void *)_cffi_d_bc_frontend_n_features },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 56), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 139), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
   { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push_int8 },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 119), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_frontend_room },
-  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 119), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 149), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 149), (void *)_cffi_d_bc_frontend_tables_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 122), (void *)_cffi_d_bc_frontend_work_size },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 106), (void *)_cffi_d_bc_status_string },
-  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 69), (void *)_cffi_d_bc_windows_init },
-  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_windows_push },
-  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 128), (void *)_cffi_d_bc_windows_push_count },
-  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 77), (void *)_cffi_d_bc_windows_push_float },
-  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_windows_ram_size },
-  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 132), (void *)_cffi_d_bc_windows_reset },
-  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 125), (void *)_cffi_d_bc_windows_room },
-  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 125), (void *)_cffi_d_bc_windows_row_count },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 152), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 136), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 90), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 86), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 72), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 78), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 155), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 162), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 69), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 159), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 175), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 180), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 99), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 168), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 107), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 172), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 165), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 165), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 160) },
+              _CFFI_OP(_CFFI_OP_NOOP, 215) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
                _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -3600,13 +4315,13 @@ static const struct _cffi_field_s _cffi_fields[] = {
                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 146) },
+              _CFFI_OP(_CFFI_OP_NOOP, 199) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 147) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 200) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 137) },
+               _CFFI_OP(_CFFI_OP_NOOP, 187) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
                    _CFFI_OP(_CFFI_OP_NOOP, 32) },
@@ -3615,16 +4330,16 @@ static const struct _cffi_field_s _cffi_fields[] = {
                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 145) },
+                _CFFI_OP(_CFFI_OP_NOOP, 195) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 142) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 192) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 143) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 193) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 141) },
+                _CFFI_OP(_CFFI_OP_NOOP, 191) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -3636,7 +4351,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
             _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 135) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 185) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
                   _CFFI_OP(_CFFI_OP_NOOP, 32) },
@@ -3654,7 +4369,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 136) },
+                _CFFI_OP(_CFFI_OP_NOOP, 186) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -3669,103 +4384,210 @@ static const struct _cffi_field_s _cffi_fields[] = {
                _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 97) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 127) },
   { "pooling", offsetof(bc_frontend_config, pooling),
                sizeof(((bc_frontend_config *)0)->pooling),
-               _CFFI_OP(_CFFI_OP_NOOP, 144) },
+               _CFFI_OP(_CFFI_OP_NOOP, 194) },
   { "config", offsetof(bc_frontend_tables, config),
               sizeof(((bc_frontend_tables *)0)->config),
-              _CFFI_OP(_CFFI_OP_NOOP, 139) },
+              _CFFI_OP(_CFFI_OP_NOOP, 189) },
   { "ref_level", offsetof(bc_frontend_tables, ref_level),
                  sizeof(((bc_frontend_tables *)0)->ref_level),
                  _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "n_position", offsetof(bc_frontend_tables, n_position),
                   sizeof(((bc_frontend_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 156) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "position", offsetof(bc_frontend_tables, position),
                 sizeof(((bc_frontend_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 154) },
+                _CFFI_OP(_CFFI_OP_NOOP, 176) },
   { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
                   sizeof(((bc_frontend_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 156) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "twiddles", offsetof(bc_frontend_tables, twiddles),
                 sizeof(((bc_frontend_tables *)0)->twiddles),
                 _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_split", offsetof(bc_frontend_tables, n_split),
                sizeof(((bc_frontend_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 156) },
+               _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "split", offsetof(bc_frontend_tables, split),
              sizeof(((bc_frontend_tables *)0)->split),
              _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_window", offsetof(bc_frontend_tables, n_window),
                 sizeof(((bc_frontend_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 156) },
+                _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "window", offsetof(bc_frontend_tables, window),
               sizeof(((bc_frontend_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_leak", offsetof(bc_frontend_tables, n_leak),
               sizeof(((bc_frontend_tables *)0)->n_leak),
-              _CFFI_OP(_CFFI_OP_NOOP, 156) },
+              _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "leak", offsetof(bc_frontend_tables, leak),
             sizeof(((bc_frontend_tables *)0)->leak),
             _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_bands", offsetof(bc_frontend_tables, n_bands),
                sizeof(((bc_frontend_tables *)0)->n_bands),
-               _CFFI_OP(_CFFI_OP_NOOP, 156) },
+               _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "bands", offsetof(bc_frontend_tables, bands),
              sizeof(((bc_frontend_tables *)0)->bands),
-             _CFFI_OP(_CFFI_OP_NOOP, 154) },
+             _CFFI_OP(_CFFI_OP_NOOP, 176) },
   { "n_weights", offsetof(bc_frontend_tables, n_weights),
                  sizeof(((bc_frontend_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 156) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "weights", offsetof(bc_frontend_tables, weights),
                sizeof(((bc_frontend_tables *)0)->weights),
                _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_dct", offsetof(bc_frontend_tables, n_dct),
              sizeof(((bc_frontend_tables *)0)->n_dct),
-             _CFFI_OP(_CFFI_OP_NOOP, 156) },
+             _CFFI_OP(_CFFI_OP_NOOP, 211) },
   { "dct", offsetof(bc_frontend_tables, dct),
            sizeof(((bc_frontend_tables *)0)->dct),
            _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "tables", offsetof(bc_tflm, tables),
+              sizeof(((bc_tflm *)0)->tables),
+              _CFFI_OP(_CFFI_OP_NOOP, 74) },
+  { "bins", offsetof(bc_tflm, bins),
+            sizeof(((bc_tflm *)0)->bins),
+            _CFFI_OP(_CFFI_OP_NOOP, 217) },
+  { "noise", offsetof(bc_tflm, noise),
+             sizeof(((bc_tflm *)0)->noise),
+             _CFFI_OP(_CFFI_OP_NOOP, 209) },
+  { "samples", offsetof(bc_tflm, samples),
+               sizeof(((bc_tflm *)0)->samples),
+               _CFFI_OP(_CFFI_OP_NOOP, 204) },
+  { "next", offsetof(bc_tflm, next),
+            sizeof(((bc_tflm *)0)->next),
+            _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "missing", offsetof(bc_tflm, missing),
+               sizeof(((bc_tflm *)0)->missing),
+               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "sample_rate", offsetof(bc_tflm_config, sample_rate),
+                   sizeof(((bc_tflm_config *)0)->sample_rate),
+                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "win_length", offsetof(bc_tflm_config, win_length),
+                  sizeof(((bc_tflm_config *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "hop_length", offsetof(bc_tflm_config, hop_length),
+                  sizeof(((bc_tflm_config *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "n_channels", offsetof(bc_tflm_config, n_channels),
+                  sizeof(((bc_tflm_config *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "fmin", offsetof(bc_tflm_config, fmin),
+            sizeof(((bc_tflm_config *)0)->fmin),
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+  { "fmax", offsetof(bc_tflm_config, fmax),
+            sizeof(((bc_tflm_config *)0)->fmax),
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+  { "win_length", offsetof(bc_tflm_tables, win_length),
+                  sizeof(((bc_tflm_tables *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "hop_length", offsetof(bc_tflm_tables, hop_length),
+                  sizeof(((bc_tflm_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "n_fft", offsetof(bc_tflm_tables, n_fft),
+             sizeof(((bc_tflm_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "n_channels", offsetof(bc_tflm_tables, n_channels),
+                  sizeof(((bc_tflm_tables *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "first_bin", offsetof(bc_tflm_tables, first_bin),
+                 sizeof(((bc_tflm_tables *)0)->first_bin),
+                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "n_window", offsetof(bc_tflm_tables, n_window),
+                sizeof(((bc_tflm_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "window", offsetof(bc_tflm_tables, window),
+              sizeof(((bc_tflm_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "n_position", offsetof(bc_tflm_tables, n_position),
+                  sizeof(((bc_tflm_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "position", offsetof(bc_tflm_tables, position),
+                sizeof(((bc_tflm_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 176) },
+  { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
+                  sizeof(((bc_tflm_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "twiddles", offsetof(bc_tflm_tables, twiddles),
+                sizeof(((bc_tflm_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 210) },
+  { "n_split", offsetof(bc_tflm_tables, n_split),
+               sizeof(((bc_tflm_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "split", offsetof(bc_tflm_tables, split),
+             sizeof(((bc_tflm_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 210) },
+  { "n_span", offsetof(bc_tflm_tables, n_span),
+              sizeof(((bc_tflm_tables *)0)->n_span),
+              _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "span", offsetof(bc_tflm_tables, span),
+            sizeof(((bc_tflm_tables *)0)->span),
+            _CFFI_OP(_CFFI_OP_NOOP, 176) },
+  { "n_weights", offsetof(bc_tflm_tables, n_weights),
+                 sizeof(((bc_tflm_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "weights", offsetof(bc_tflm_tables, weights),
+               sizeof(((bc_tflm_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 176) },
+  { "n_gain", offsetof(bc_tflm_tables, n_gain),
+              sizeof(((bc_tflm_tables *)0)->n_gain),
+              _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "gain", offsetof(bc_tflm_tables, gain),
+            sizeof(((bc_tflm_tables *)0)->gain),
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "n_curve", offsetof(bc_tflm_tables, n_curve),
+               sizeof(((bc_tflm_tables *)0)->n_curve),
+               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+  { "curve", offsetof(bc_tflm_tables, curve),
+             sizeof(((bc_tflm_tables *)0)->curve),
+             _CFFI_OP(_CFFI_OP_NOOP, 176) },
   { "opaque", offsetof(bc_windows, opaque),
               sizeof(((bc_windows *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 158) },
+              _CFFI_OP(_CFFI_OP_NOOP, 213) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 138, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 188, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 139, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 189, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
-  { "bc_frontend_tables", 140, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_tables", 190, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
-  { "bc_windows", 148, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 49, 1 },
+  { "bc_tflm", 196, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 49, 6 },
+  { "bc_tflm_bin", 218, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+    (size_t)-1, -1, -1, 0 /* opaque */ },
+  { "bc_tflm_config", 197, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 55, 6 },
+  { "bc_tflm_tables", 198, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 61, 21 },
+  { "bc_windows", 201, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 82, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "$1", 150, _cffi_prim_int(4, 0),
+  { "$1", 203, _cffi_prim_int(4, 0),
     "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
-  { "bc_compression", 135, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 185, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
     "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
-  { "bc_dct_norm", 136, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 186, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
-  { "bc_framing", 137, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_framing", 187, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
-  { "bc_mel_norm", 141, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 191, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 142, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 192, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 143, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 193, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
-  { "bc_normalize", 97, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 127, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
-  { "bc_pooling", 144, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+  { "bc_pooling", 194, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
     "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
-  { "bc_spectrum", 145, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 195, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 107, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 137, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
     "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
     "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
@@ -3774,29 +4596,32 @@ static const struct _cffi_enum_s _cffi_enums[] = {
     "BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
     "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
     "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX" },
-  { "bc_window", 146, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+  { "bc_window", 199, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
-  { "bc_window_position", 147, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 200, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 135 },
-  { "bc_dct_norm", 136 },
-  { "bc_framing", 137 },
-  { "bc_frontend", 138 },
-  { "bc_frontend_config", 139 },
-  { "bc_frontend_tables", 140 },
-  { "bc_mel_norm", 141 },
-  { "bc_mel_scale", 142 },
-  { "bc_mel_slopes", 143 },
-  { "bc_normalize", 97 },
-  { "bc_pooling", 144 },
-  { "bc_spectrum", 145 },
-  { "bc_status", 107 },
-  { "bc_window", 146 },
-  { "bc_window_position", 147 },
-  { "bc_windows", 148 },
+  { "bc_compression", 185 },
+  { "bc_dct_norm", 186 },
+  { "bc_framing", 187 },
+  { "bc_frontend", 188 },
+  { "bc_frontend_config", 189 },
+  { "bc_frontend_tables", 190 },
+  { "bc_mel_norm", 191 },
+  { "bc_mel_scale", 192 },
+  { "bc_mel_slopes", 193 },
+  { "bc_normalize", 127 },
+  { "bc_pooling", 194 },
+  { "bc_spectrum", 195 },
+  { "bc_status", 137 },
+  { "bc_tflm", 196 },
+  { "bc_tflm_config", 197 },
+  { "bc_tflm_tables", 198 },
+  { "bc_window", 199 },
+  { "bc_window_position", 200 },
+  { "bc_windows", 201 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -3806,12 +4631,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  125,  /* num_globals */
-  4,  /* num_struct_unions */
+  136,  /* num_globals */
+  8,  /* num_struct_unions */
   13,  /* num_enums */
-  16,  /* num_typenames */
+  19,  /* num_typenames */
   NULL,  /* no includes */
-  163,  /* num_types */
+  220,  /* num_types */
   0,  /* flags */
 };
 
