@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from babycry_bench.targets import Target, build
 from babycry_edge.config import FrontendConfig, profile_names
 from babycry_edge.errors import BabycryError
 from babycry_edge.table_source import frontend_tables_source
+from cross_tools import require_tools
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,15 +37,10 @@ int main(void) {
 
 @pytest.fixture(scope="module")
 def library(target_builds: Path) -> Path:
-    if shutil.which("gcc") is None or shutil.which("cmake") is None:
-        pytest.skip("not installed: gcc, cmake")
-    folder = target_builds / "gcc"
-    for command in (
-        ["cmake", "-S", str(ROOT), "-B", str(folder)],
-        ["cmake", "--build", str(folder)],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
-    return folder / "libbabycry.a"
+    here = Target("here")
+    require_tools(here)
+    build(here, ROOT, target_builds / here.compiler)
+    return target_builds / here.compiler / "libbabycry.a"
 
 
 def tabled_profiles() -> list[str]:
