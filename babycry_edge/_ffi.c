@@ -583,34 +583,36 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 #include <babycry/tables.h>
 #include <babycry/windows.h>
 #include <babycry/tflm.h>
+#include <babycry/resample.h>
+#include <babycry/conditioning.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 188), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 189), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 219), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 190), // bc_frontend_tables const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables const *
 /*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, char const *)
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, char const *)
 /* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 202), // char const *
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float const *
 /* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -618,23 +620,23 @@ static void *_cffi_types[] = {
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
 /* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 32 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
 /* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 206), // int8_t *
+/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 315), // int8_t *
 /* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 205), // int16_t const *
+/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t const *
 /* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
 /* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -644,170 +646,281 @@ static void *_cffi_types[] = {
 /* 53 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 54 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_config *, char const *)
-/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 189), // bc_frontend_config *
+/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config *, char const *)
+/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config *
 /* 58 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 59 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_config const *)
+/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config const *)
 /* 61 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
-/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 190), // bc_frontend_tables *
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables *
 /* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 68 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *)
-/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 196), // bc_tflm *
-/* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
-/* 73 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 74 */ _CFFI_OP(_CFFI_OP_POINTER, 198), // bc_tflm_tables const *
-/* 75 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 77 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
-/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 81 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 82 */ _CFFI_OP(_CFFI_OP_POINTER, 208), // uint16_t *
-/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 84 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 86 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config *, int32_t)
-/* 87 */ _CFFI_OP(_CFFI_OP_POINTER, 197), // bc_tflm_config *
-/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 89 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config const *)
-/* 91 */ _CFFI_OP(_CFFI_OP_POINTER, 197), // bc_tflm_config const *
+/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler *
+/* 71 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables const *
+/* 72 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 74 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, char const *)
+/* 76 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 82 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 83 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 86 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 89 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 90 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 91 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
-/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 91),
-/* 95 */ _CFFI_OP(_CFFI_OP_POINTER, 198), // bc_tflm_tables *
-/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 97 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 98 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
-/* 100 */ _CFFI_OP(_CFFI_OP_POINTER, 201), // bc_windows *
-/* 101 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 102 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 104 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 105 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
-/* 108 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
-/* 109 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 110 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 111 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 207), // int *
-/* 114 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 115 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
-/* 116 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
-/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 118 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 119 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 120 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
-/* 122 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 123 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 124 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 125 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 126 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 127 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_normalize
+/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 95 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 96 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 97 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 98 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 99 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 102 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables *
+/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 106 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *)
+/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm *
+/* 110 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables const *
+/* 114 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 115 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 117 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 118 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 119 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 120 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 121 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t *
+/* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 125 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config *, int32_t)
+/* 126 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config *
+/* 127 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
 /* 128 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 129 */ _CFFI_OP(_CFFI_OP_FUNCTION, 137), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
-/* 130 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 131 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 132 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 133 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 134 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
-/* 135 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 136 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
-/* 137 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_status
-/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 139 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
-/* 140 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 141 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 142 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 143 */ _CFFI_OP(_CFFI_OP_POINTER, 188), // bc_frontend const *
-/* 144 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 146 */ _CFFI_OP(_CFFI_OP_NOOP, 143),
-/* 147 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 149 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 151 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 152 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
-/* 153 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
-/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 155 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
-/* 156 */ _CFFI_OP(_CFFI_OP_POINTER, 196), // bc_tflm const *
+/* 129 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *)
+/* 130 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config const *
+/* 131 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 133 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
+/* 134 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables *
+/* 135 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 137 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 139 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows *
+/* 140 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 142 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 143 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 144 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 146 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 148 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 149 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 152 */ _CFFI_OP(_CFFI_OP_POINTER, 316), // int *
+/* 153 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 155 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 156 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
 /* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 158 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 159 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
-/* 160 */ _CFFI_OP(_CFFI_OP_NOOP, 91),
+/* 158 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 160 */ _CFFI_OP(_CFFI_OP_NOOP, 152),
 /* 161 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
-/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 74),
-/* 164 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 165 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
-/* 166 */ _CFFI_OP(_CFFI_OP_POINTER, 201), // bc_windows const *
+/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 164 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 165 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 166 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
 /* 167 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
-/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 166),
+/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *)
+/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 171 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(bc_windows *)
-/* 173 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
-/* 174 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 175 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(uint16_t const *, size_t, float *)
-/* 176 */ _CFFI_OP(_CFFI_OP_POINTER, 208), // uint16_t const *
+/* 171 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 173 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
+/* 174 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 175 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 177 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 178 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 178 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
 /* 179 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION, 219), // void()(uint16_t const *, size_t, int8_t *)
-/* 181 */ _CFFI_OP(_CFFI_OP_NOOP, 176),
+/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 181 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 182 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 183 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
-/* 184 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 185 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
-/* 186 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
-/* 187 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_framing
-/* 188 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 189 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 190 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
-/* 191 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_norm
-/* 192 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_scale
-/* 193 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_slopes
-/* 194 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_pooling
-/* 195 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_spectrum
-/* 196 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_tflm
-/* 197 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm_config
-/* 198 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // bc_tflm_tables
-/* 199 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_window
-/* 200 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window_position
-/* 201 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_windows
-/* 202 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 203 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
-/* 204 */ _CFFI_OP(_CFFI_OP_POINTER, 205), // int16_t *
-/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
-/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
-/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
-/* 209 */ _CFFI_OP(_CFFI_OP_POINTER, 211), // uint32_t *
-/* 210 */ _CFFI_OP(_CFFI_OP_POINTER, 211), // uint32_t const *
-/* 211 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
-/* 212 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 213 */ _CFFI_OP(_CFFI_OP_ARRAY, 212), // uint64_t[12]
-/* 214 */ (_cffi_opcode_t)(12),
-/* 215 */ _CFFI_OP(_CFFI_OP_ARRAY, 212), // uint64_t[64]
-/* 216 */ (_cffi_opcode_t)(64),
-/* 217 */ _CFFI_OP(_CFFI_OP_POINTER, 218), // union bc_tflm_bin *
-/* 218 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // union bc_tflm_bin
-/* 219 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 183 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 185 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 186 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 188 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 190 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 192 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 193 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 194 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 195 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, int32_t, float *)
+/* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 198 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 199 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 200 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 201 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 202 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 203 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 204 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 208 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 209 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 210 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 211 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 212 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 213 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 214 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t *
+/* 215 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 216 */ _CFFI_OP(_CFFI_OP_NOOP, 178),
+/* 217 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 220 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 222 */ _CFFI_OP(_CFFI_OP_NOOP, 214),
+/* 223 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 224 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int32_t, int32_t)
+/* 225 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 226 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 227 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 228 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 229 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
+/* 230 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 231 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 232 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 233 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 234 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 235 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend const *
+/* 236 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 237 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 235),
+/* 239 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 240 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 241 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 242 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 243 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 245 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 246 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 247 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 248 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler const *
+/* 249 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 250 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 251 */ _CFFI_OP(_CFFI_OP_NOOP, 248),
+/* 252 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 254 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 255 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm const *
+/* 256 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 257 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 258 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 259 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
+/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 261 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 262 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
+/* 263 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 264 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 265 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows const *
+/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 267 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 268 */ _CFFI_OP(_CFFI_OP_NOOP, 265),
+/* 269 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 270 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 271 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 272 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 273 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 275 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 276 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 277 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 278 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 279 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 280 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(bc_windows *)
+/* 281 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 283 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, float *)
+/* 284 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t const *
+/* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 286 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 288 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, int8_t *)
+/* 289 */ _CFFI_OP(_CFFI_OP_NOOP, 284),
+/* 290 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 291 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 292 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 293 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 294 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 295 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
+/* 296 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 297 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 298 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 299 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
+/* 300 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
+/* 301 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
+/* 302 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
+/* 303 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler
+/* 304 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_resampler_tables
+/* 305 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
+/* 306 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm
+/* 307 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_tflm_config
+/* 308 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm_tables
+/* 309 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
+/* 310 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
+/* 311 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // bc_windows
+/* 312 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 313 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 314 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 315 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 316 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 317 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 318 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t *
+/* 319 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t const *
+/* 320 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 321 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 322 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[12]
+/* 323 */ (_cffi_opcode_t)(12),
+/* 324 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[32]
+/* 325 */ (_cffi_opcode_t)(32),
+/* 326 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[64]
+/* 327 */ (_cffi_opcode_t)(64),
+/* 328 */ _CFFI_OP(_CFFI_OP_POINTER, 329), // union bc_tflm_bin *
+/* 329 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // union bc_tflm_bin
+/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
@@ -919,6 +1032,20 @@ static int _cffi_const_BC_DCT_NORM_KALDI(unsigned long long *o)
 {
   int n = (BC_DCT_NORM_KALDI) <= 0;
   *o = (unsigned long long)((BC_DCT_NORM_KALDI) | 0);  /* check that BC_DCT_NORM_KALDI is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_END(unsigned long long *o)
+{
+  int n = (BC_FIT_END) <= 0;
+  *o = (unsigned long long)((BC_FIT_END) | 0);  /* check that BC_FIT_END is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_CENTER(unsigned long long *o)
+{
+  int n = (BC_FIT_CENTER) <= 0;
+  *o = (unsigned long long)((BC_FIT_CENTER) | 0);  /* check that BC_FIT_CENTER is an integer */
   return n;
 }
 
@@ -1405,6 +1532,48 @@ static int _cffi_const_BC_BAD_TFLM_FMAX(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_IN_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_IN_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_IN_RATE) | 0);  /* check that BC_BAD_IN_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_OUT_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_OUT_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_OUT_RATE) | 0);  /* check that BC_BAD_OUT_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_N_CHANNELS) | 0);  /* check that BC_BAD_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TRIM_TOP_DB(unsigned long long *o)
+{
+  int n = (BC_BAD_TRIM_TOP_DB) <= 0;
+  *o = (unsigned long long)((BC_BAD_TRIM_TOP_DB) | 0);  /* check that BC_BAD_TRIM_TOP_DB is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FRAME_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_FRAME_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_FRAME_LENGTH) | 0);  /* check that BC_BAD_FRAME_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FIT(unsigned long long *o)
+{
+  int n = (BC_BAD_FIT) <= 0;
+  *o = (unsigned long long)((BC_BAD_FIT) | 0);  /* check that BC_BAD_FIT is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_WINDOW_HANN(unsigned long long *o)
 {
   int n = (BC_WINDOW_HANN) <= 0;
@@ -1488,7 +1657,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(127), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(166), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1498,7 +1667,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1569,12 +1738,152 @@ _cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_features_quantize _cffi_d_bc_features_quantize
+#endif
+
+static bc_status _cffi_d_bc_fit_length(float const * x0, size_t x1, float * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length _cffi_d_bc_fit_length
+#endif
+
+static bc_status _cffi_d_bc_fit_length_int16(int16_t const * x0, size_t x1, int16_t * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length_int16(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int16_t * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length_int16", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(214), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(214), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length_int16(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length_int16 _cffi_d_bc_fit_length_int16
 #endif
 
 static bc_status _cffi_d_bc_frontend_check(bc_frontend_config const * x0)
@@ -1607,7 +1916,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1694,7 +2003,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1781,7 +2090,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1851,7 +2160,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1874,10 +2183,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1971,7 +2280,7 @@ _cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2000,10 +2309,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2089,7 +2398,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2159,7 +2468,7 @@ _cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2259,7 +2568,7 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2282,10 +2591,10 @@ _cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2350,7 +2659,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2467,7 +2776,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2496,10 +2805,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2602,7 +2911,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2701,7 +3010,7 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2768,10 +3077,10 @@ _cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2878,7 +3187,7 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2924,6 +3233,785 @@ _cffi_f_bc_frontend_work_size(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_frontend_work_size _cffi_d_bc_frontend_work_size
 #endif
 
+static bc_status _cffi_d_bc_normalize_peak(float const * x0, size_t x1, float * x2)
+{
+  return bc_normalize_peak(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_normalize_peak", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_normalize_peak(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_normalize_peak _cffi_d_bc_normalize_peak
+#endif
+
+static bc_status _cffi_d_bc_resampler_check(int32_t x0, int32_t x1)
+{
+  return bc_resampler_check(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_check", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_check(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_check _cffi_d_bc_resampler_check
+#endif
+
+static bc_status _cffi_d_bc_resampler_flush(bc_resampler * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_resampler_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush _cffi_d_bc_resampler_flush
+#endif
+
+static size_t _cffi_d_bc_resampler_flush_count(bc_resampler const * x0)
+{
+  return bc_resampler_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_resampler const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(248), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush_count _cffi_d_bc_resampler_flush_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_init(bc_resampler * x0, bc_resampler_tables const * x1, void * x2, size_t x3)
+{
+  return bc_resampler_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  bc_resampler_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(71), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(71), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_init _cffi_d_bc_resampler_init
+#endif
+
+static char const * _cffi_d_bc_resampler_isa_name(size_t x0)
+{
+  return bc_resampler_isa_name(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_isa_name(PyObject *self, PyObject *arg0)
+{
+  size_t x0;
+  char const * result;
+  PyObject *pyresult;
+
+  x0 = _cffi_to_c_int(arg0, size_t);
+  if (x0 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_isa_name(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_isa_name _cffi_d_bc_resampler_isa_name
+#endif
+
+static size_t _cffi_d_bc_resampler_length(int32_t x0, int32_t x1, size_t x2)
+{
+  return bc_resampler_length(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_length(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t x2;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_length", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_length(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_length _cffi_d_bc_resampler_length
+#endif
+
+static bc_status _cffi_d_bc_resampler_make_tables(bc_resampler_tables * x0, int32_t x1, int32_t x2, void * x3, size_t x4)
+{
+  return bc_resampler_make_tables(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
+{
+  bc_resampler_tables * x0;
+  int32_t x1;
+  int32_t x2;
+  void * x3;
+  size_t x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_make_tables", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(102), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(102), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_make_tables(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_make_tables _cffi_d_bc_resampler_make_tables
+#endif
+
+static bc_status _cffi_d_bc_resampler_push(bc_resampler * x0, int16_t const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push _cffi_d_bc_resampler_push
+#endif
+
+static size_t _cffi_d_bc_resampler_push_count(bc_resampler const * x0, size_t x1)
+{
+  return bc_resampler_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
+{
+  bc_resampler const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(248), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_count _cffi_d_bc_resampler_push_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_push_float(bc_resampler * x0, float const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_float _cffi_d_bc_resampler_push_float
+#endif
+
+static size_t _cffi_d_bc_resampler_ram_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_ram_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_ram_size _cffi_d_bc_resampler_ram_size
+#endif
+
+static size_t _cffi_d_bc_resampler_tables_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_tables_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_tables_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_tables_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_tables_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_tables_size _cffi_d_bc_resampler_tables_size
+#endif
+
+static bc_status _cffi_d_bc_resampler_use_isa(bc_resampler * x0, char const * x1)
+{
+  return bc_resampler_use_isa(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  char const * x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_use_isa", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_use_isa(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_use_isa _cffi_d_bc_resampler_use_isa
+#endif
+
 static char const * _cffi_d_bc_status_string(bc_status x0)
 {
   return bc_status_string(x0);
@@ -2936,7 +4024,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(137), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(229), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2968,10 +4056,10 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(91), arg0, (char **)&x0);
+      _cffi_type(130), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2983,7 +4071,7 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3012,10 +4100,10 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(87), arg0, (char **)&x0);
+      _cffi_type(126), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(87), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3031,7 +4119,7 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3064,19 +4152,19 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(109), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(74), arg1, (char **)&x1);
+      _cffi_type(113), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(74), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(113), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3101,7 +4189,7 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3134,19 +4222,19 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(91), arg0, (char **)&x0);
+      _cffi_type(130), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(95), arg1, (char **)&x1);
+      _cffi_type(134), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(95), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3171,7 +4259,7 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3208,10 +4296,10 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(109), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3230,10 +4318,10 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(82), arg3, (char **)&x3);
+      _cffi_type(121), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(82), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(121), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3258,7 +4346,7 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3287,10 +4375,10 @@ _cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(156), arg0, (char **)&x0);
+      _cffi_type(255), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(156), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(255), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3329,10 +4417,10 @@ _cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(74), arg0, (char **)&x0);
+      _cffi_type(113), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(74), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3367,10 +4455,10 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(109), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3382,7 +4470,7 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3405,10 +4493,10 @@ _cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(91), arg0, (char **)&x0);
+      _cffi_type(130), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(91), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3449,10 +4537,10 @@ _cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(176), arg0, (char **)&x0);
+      _cffi_type(284), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(176), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3506,10 +4594,10 @@ _cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(176), arg0, (char **)&x0);
+      _cffi_type(284), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(176), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3542,6 +4630,312 @@ _cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
 #  define _cffi_f_bc_tflm_to_int8 _cffi_d_bc_tflm_to_int8
 #endif
 
+static bc_status _cffi_d_bc_to_mono(float const * x0, size_t x1, int32_t x2, float * x3)
+{
+  return bc_to_mono(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  int32_t x2;
+  float * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono _cffi_d_bc_to_mono
+#endif
+
+static bc_status _cffi_d_bc_to_mono_int16(int16_t const * x0, size_t x1, int32_t x2, int16_t * x3)
+{
+  return bc_to_mono_int16(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int32_t x2;
+  int16_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono_int16", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(214), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(214), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono_int16(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono_int16 _cffi_d_bc_to_mono_int16
+#endif
+
+static bc_status _cffi_d_bc_trim(float const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim _cffi_d_bc_trim
+#endif
+
+static bc_status _cffi_d_bc_trim_int16(int16_t const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim_int16(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim_int16", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim_int16(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim_int16 _cffi_d_bc_trim_int16
+#endif
+
 static bc_status _cffi_d_bc_windows_init(bc_windows * x0, bc_frontend * x1, size_t x2, size_t x3, void * x4, size_t x5)
 {
   return bc_windows_init(x0, x1, x2, x3, x4, x5);
@@ -3571,10 +4965,10 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(139), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3616,7 +5010,7 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3653,10 +5047,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(139), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3693,10 +5087,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg5, (char **)&x5);
+      _cffi_type(152), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3708,7 +5102,7 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3737,10 +5131,10 @@ _cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(166), arg0, (char **)&x0);
+      _cffi_type(265), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3793,10 +5187,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(139), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3833,10 +5227,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg5, (char **)&x5);
+      _cffi_type(152), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3848,7 +5242,7 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(137));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3877,10 +5271,10 @@ _cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(143), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(143), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3917,10 +5311,10 @@ _cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
   struct _cffi_freeme_s *large_args_free = NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(139), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3955,10 +5349,10 @@ _cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(166), arg0, (char **)&x0);
+      _cffi_type(265), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3993,10 +5387,10 @@ _cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(166), arg0, (char **)&x0);
+      _cffi_type(265), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4090,6 +5484,29 @@ static void _cffi_checkfld__bc_frontend_tables(bc_frontend_tables *p)
 struct _cffi_align__bc_frontend_tables { char x; bc_frontend_tables y; };
 
 _CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler(bc_resampler *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[32] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_resampler { char x; bc_resampler y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler_tables(bc_resampler_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->in_rate) | 0);  /* check that 'bc_resampler_tables.in_rate' is an integer */
+  (void)((p->out_rate) | 0);  /* check that 'bc_resampler_tables.out_rate' is an integer */
+  { float const * *tmp = &p->sharp; (void)tmp; }
+  (void)((p->n_sharp) | 0);  /* check that 'bc_resampler_tables.n_sharp' is an integer */
+  { float const * *tmp = &p->phases; (void)tmp; }
+  (void)((p->n_phases) | 0);  /* check that 'bc_resampler_tables.n_phases' is an integer */
+}
+struct _cffi_align__bc_resampler_tables { char x; bc_resampler_tables y; };
+
+_CFFI_UNUSED_FN
 static void _cffi_checkfld__bc_tflm(bc_tflm *p)
 {
   /* only to generate compile-time warnings or errors */
@@ -4161,19 +5578,24 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_DCT_NORM", (void *)_cffi_const_BC_BAD_DCT_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DELTA", (void *)_cffi_const_BC_BAD_DELTA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DESCRIPTORS", (void *)_cffi_const_BC_BAD_DESCRIPTORS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FIT", (void *)_cffi_const_BC_BAD_FIT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMAX", (void *)_cffi_const_BC_BAD_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMIN", (void *)_cffi_const_BC_BAD_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FRAME_LENGTH", (void *)_cffi_const_BC_BAD_FRAME_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FRAMING", (void *)_cffi_const_BC_BAD_FRAMING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_HOP_LENGTH", (void *)_cffi_const_BC_BAD_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_IN_RATE", (void *)_cffi_const_BC_BAD_IN_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LIFTER", (void *)_cffi_const_BC_BAD_LIFTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LOG_OFFSET", (void *)_cffi_const_BC_BAD_LOG_OFFSET, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_NORM", (void *)_cffi_const_BC_BAD_MEL_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SCALE", (void *)_cffi_const_BC_BAD_MEL_SCALE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SLOPES", (void *)_cffi_const_BC_BAD_MEL_SLOPES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_NORMALIZE", (void *)_cffi_const_BC_BAD_NORMALIZE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_N_CHANNELS", (void *)_cffi_const_BC_BAD_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_FFT", (void *)_cffi_const_BC_BAD_N_FFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MELS", (void *)_cffi_const_BC_BAD_N_MELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MFCC", (void *)_cffi_const_BC_BAD_N_MFCC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_OUT_RATE", (void *)_cffi_const_BC_BAD_OUT_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_POOLING", (void *)_cffi_const_BC_BAD_POOLING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_PREEMPHASIS", (void *)_cffi_const_BC_BAD_PREEMPHASIS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_QUANTIZATION", (void *)_cffi_const_BC_BAD_QUANTIZATION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -4189,6 +5611,7 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_TFLM_N_CHANNELS", (void *)_cffi_const_BC_BAD_TFLM_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TFLM_WIN_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TRIM_TOP_DB", (void *)_cffi_const_BC_BAD_TRIM_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_LENGTH", (void *)_cffi_const_BC_BAD_WINDOW_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_POSITION", (void *)_cffi_const_BC_BAD_WINDOW_POSITION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -4210,6 +5633,8 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_DESCRIPTOR_RMS", (void *)_cffi_const_BC_DESCRIPTOR_RMS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DESCRIPTOR_ROLLOFF", (void *)_cffi_const_BC_DESCRIPTOR_ROLLOFF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DESCRIPTOR_ZCR", (void *)_cffi_const_BC_DESCRIPTOR_ZCR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_CENTER", (void *)_cffi_const_BC_FIT_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_END", (void *)_cffi_const_BC_FIT_END, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_REFLECT", (void *)_cffi_const_BC_FRAMING_CENTER_REFLECT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_ZERO", (void *)_cffi_const_BC_FRAMING_CENTER_ZERO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_KALDI_MIRROR", (void *)_cffi_const_BC_FRAMING_KALDI_MIRROR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -4247,57 +5672,77 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 123), (void *)_cffi_d_bc_features_normalize },
-  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 129), (void *)_cffi_d_bc_features_quantize },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 162), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_features_quantize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 173), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 211), (void *)_cffi_d_bc_fit_length_int16 },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 60), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_compute_int16 },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 142), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_flush_count },
   { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_flush_int8 },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
   { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 139), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_isa_name },
   { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_frontend_make_tables },
-  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 142), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_n_features },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 56), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 139), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
   { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push_int8 },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 149), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_frontend_room },
-  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 149), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_tables_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 152), (void *)_cffi_d_bc_frontend_work_size },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 136), (void *)_cffi_d_bc_status_string },
-  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 90), (void *)_cffi_d_bc_tflm_check },
-  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 86), (void *)_cffi_d_bc_tflm_default },
-  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 72), (void *)_cffi_d_bc_tflm_init },
-  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_tflm_make_tables },
-  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 78), (void *)_cffi_d_bc_tflm_push },
-  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 155), (void *)_cffi_d_bc_tflm_push_count },
-  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 162), (void *)_cffi_d_bc_tflm_ram_size },
-  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 69), (void *)_cffi_d_bc_tflm_reset },
-  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 159), (void *)_cffi_d_bc_tflm_tables_size },
-  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 175), (void *)_cffi_d_bc_tflm_to_float },
-  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 180), (void *)_cffi_d_bc_tflm_to_int8 },
-  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 99), (void *)_cffi_d_bc_windows_init },
-  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 115), (void *)_cffi_d_bc_windows_push },
-  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 168), (void *)_cffi_d_bc_windows_push_count },
-  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 107), (void *)_cffi_d_bc_windows_push_float },
-  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 145), (void *)_cffi_d_bc_windows_ram_size },
-  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 172), (void *)_cffi_d_bc_windows_reset },
-  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 165), (void *)_cffi_d_bc_windows_room },
-  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 165), (void *)_cffi_d_bc_windows_row_count },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 244), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 168), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 224), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 69), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 275), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 250), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 75), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 228), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 129), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 125), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 111), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 132), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 117), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 254), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 261), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 108), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 258), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 283), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 288), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 180), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 202), (void *)_cffi_d_bc_trim_int16 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 138), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 154), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 267), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 146), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 215) },
+              _CFFI_OP(_CFFI_OP_NOOP, 326) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
                _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -4315,13 +5760,13 @@ static const struct _cffi_field_s _cffi_fields[] = {
                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 199) },
+              _CFFI_OP(_CFFI_OP_NOOP, 309) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 200) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 310) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 187) },
+               _CFFI_OP(_CFFI_OP_NOOP, 295) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
                    _CFFI_OP(_CFFI_OP_NOOP, 32) },
@@ -4330,16 +5775,16 @@ static const struct _cffi_field_s _cffi_fields[] = {
                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 195) },
+                _CFFI_OP(_CFFI_OP_NOOP, 305) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 192) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 193) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 301) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 191) },
+                _CFFI_OP(_CFFI_OP_NOOP, 299) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -4351,7 +5796,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
             _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 185) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 293) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
                   _CFFI_OP(_CFFI_OP_NOOP, 32) },
@@ -4369,7 +5814,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 186) },
+                _CFFI_OP(_CFFI_OP_NOOP, 294) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
               _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -4384,82 +5829,103 @@ static const struct _cffi_field_s _cffi_fields[] = {
                _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 127) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 166) },
   { "pooling", offsetof(bc_frontend_config, pooling),
                sizeof(((bc_frontend_config *)0)->pooling),
-               _CFFI_OP(_CFFI_OP_NOOP, 194) },
+               _CFFI_OP(_CFFI_OP_NOOP, 302) },
   { "config", offsetof(bc_frontend_tables, config),
               sizeof(((bc_frontend_tables *)0)->config),
-              _CFFI_OP(_CFFI_OP_NOOP, 189) },
+              _CFFI_OP(_CFFI_OP_NOOP, 297) },
   { "ref_level", offsetof(bc_frontend_tables, ref_level),
                  sizeof(((bc_frontend_tables *)0)->ref_level),
                  _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "n_position", offsetof(bc_frontend_tables, n_position),
                   sizeof(((bc_frontend_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "position", offsetof(bc_frontend_tables, position),
                 sizeof(((bc_frontend_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 176) },
+                _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
                   sizeof(((bc_frontend_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "twiddles", offsetof(bc_frontend_tables, twiddles),
                 sizeof(((bc_frontend_tables *)0)->twiddles),
                 _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_split", offsetof(bc_frontend_tables, n_split),
                sizeof(((bc_frontend_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "split", offsetof(bc_frontend_tables, split),
              sizeof(((bc_frontend_tables *)0)->split),
              _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_window", offsetof(bc_frontend_tables, n_window),
                 sizeof(((bc_frontend_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "window", offsetof(bc_frontend_tables, window),
               sizeof(((bc_frontend_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_leak", offsetof(bc_frontend_tables, n_leak),
               sizeof(((bc_frontend_tables *)0)->n_leak),
-              _CFFI_OP(_CFFI_OP_NOOP, 211) },
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "leak", offsetof(bc_frontend_tables, leak),
             sizeof(((bc_frontend_tables *)0)->leak),
             _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_bands", offsetof(bc_frontend_tables, n_bands),
                sizeof(((bc_frontend_tables *)0)->n_bands),
-               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "bands", offsetof(bc_frontend_tables, bands),
              sizeof(((bc_frontend_tables *)0)->bands),
-             _CFFI_OP(_CFFI_OP_NOOP, 176) },
+             _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "n_weights", offsetof(bc_frontend_tables, n_weights),
                  sizeof(((bc_frontend_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "weights", offsetof(bc_frontend_tables, weights),
                sizeof(((bc_frontend_tables *)0)->weights),
                _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_dct", offsetof(bc_frontend_tables, n_dct),
              sizeof(((bc_frontend_tables *)0)->n_dct),
-             _CFFI_OP(_CFFI_OP_NOOP, 211) },
+             _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "dct", offsetof(bc_frontend_tables, dct),
            sizeof(((bc_frontend_tables *)0)->dct),
            _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "opaque", offsetof(bc_resampler, opaque),
+              sizeof(((bc_resampler *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 324) },
+  { "in_rate", offsetof(bc_resampler_tables, in_rate),
+               sizeof(((bc_resampler_tables *)0)->in_rate),
+               _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "out_rate", offsetof(bc_resampler_tables, out_rate),
+                sizeof(((bc_resampler_tables *)0)->out_rate),
+                _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "sharp", offsetof(bc_resampler_tables, sharp),
+             sizeof(((bc_resampler_tables *)0)->sharp),
+             _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_sharp", offsetof(bc_resampler_tables, n_sharp),
+               sizeof(((bc_resampler_tables *)0)->n_sharp),
+               _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "phases", offsetof(bc_resampler_tables, phases),
+              sizeof(((bc_resampler_tables *)0)->phases),
+              _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_phases", offsetof(bc_resampler_tables, n_phases),
+                sizeof(((bc_resampler_tables *)0)->n_phases),
+                _CFFI_OP(_CFFI_OP_NOOP, 4) },
   { "tables", offsetof(bc_tflm, tables),
               sizeof(((bc_tflm *)0)->tables),
-              _CFFI_OP(_CFFI_OP_NOOP, 74) },
+              _CFFI_OP(_CFFI_OP_NOOP, 113) },
   { "bins", offsetof(bc_tflm, bins),
             sizeof(((bc_tflm *)0)->bins),
-            _CFFI_OP(_CFFI_OP_NOOP, 217) },
+            _CFFI_OP(_CFFI_OP_NOOP, 328) },
   { "noise", offsetof(bc_tflm, noise),
              sizeof(((bc_tflm *)0)->noise),
-             _CFFI_OP(_CFFI_OP_NOOP, 209) },
+             _CFFI_OP(_CFFI_OP_NOOP, 318) },
   { "samples", offsetof(bc_tflm, samples),
                sizeof(((bc_tflm *)0)->samples),
-               _CFFI_OP(_CFFI_OP_NOOP, 204) },
+               _CFFI_OP(_CFFI_OP_NOOP, 214) },
   { "next", offsetof(bc_tflm, next),
             sizeof(((bc_tflm *)0)->next),
-            _CFFI_OP(_CFFI_OP_NOOP, 211) },
+            _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "missing", offsetof(bc_tflm, missing),
                sizeof(((bc_tflm *)0)->missing),
-               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "sample_rate", offsetof(bc_tflm_config, sample_rate),
                    sizeof(((bc_tflm_config *)0)->sample_rate),
                    _CFFI_OP(_CFFI_OP_NOOP, 33) },
@@ -4480,114 +5946,120 @@ static const struct _cffi_field_s _cffi_fields[] = {
             _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "win_length", offsetof(bc_tflm_tables, win_length),
                   sizeof(((bc_tflm_tables *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "hop_length", offsetof(bc_tflm_tables, hop_length),
                   sizeof(((bc_tflm_tables *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "n_fft", offsetof(bc_tflm_tables, n_fft),
              sizeof(((bc_tflm_tables *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 211) },
+             _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "n_channels", offsetof(bc_tflm_tables, n_channels),
                   sizeof(((bc_tflm_tables *)0)->n_channels),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "first_bin", offsetof(bc_tflm_tables, first_bin),
                  sizeof(((bc_tflm_tables *)0)->first_bin),
-                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "n_window", offsetof(bc_tflm_tables, n_window),
                 sizeof(((bc_tflm_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "window", offsetof(bc_tflm_tables, window),
               sizeof(((bc_tflm_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_position", offsetof(bc_tflm_tables, n_position),
                   sizeof(((bc_tflm_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "position", offsetof(bc_tflm_tables, position),
                 sizeof(((bc_tflm_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 176) },
+                _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
                   sizeof(((bc_tflm_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "twiddles", offsetof(bc_tflm_tables, twiddles),
                 sizeof(((bc_tflm_tables *)0)->twiddles),
-                _CFFI_OP(_CFFI_OP_NOOP, 210) },
+                _CFFI_OP(_CFFI_OP_NOOP, 319) },
   { "n_split", offsetof(bc_tflm_tables, n_split),
                sizeof(((bc_tflm_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "split", offsetof(bc_tflm_tables, split),
              sizeof(((bc_tflm_tables *)0)->split),
-             _CFFI_OP(_CFFI_OP_NOOP, 210) },
+             _CFFI_OP(_CFFI_OP_NOOP, 319) },
   { "n_span", offsetof(bc_tflm_tables, n_span),
               sizeof(((bc_tflm_tables *)0)->n_span),
-              _CFFI_OP(_CFFI_OP_NOOP, 211) },
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "span", offsetof(bc_tflm_tables, span),
             sizeof(((bc_tflm_tables *)0)->span),
-            _CFFI_OP(_CFFI_OP_NOOP, 176) },
+            _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "n_weights", offsetof(bc_tflm_tables, n_weights),
                  sizeof(((bc_tflm_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 211) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "weights", offsetof(bc_tflm_tables, weights),
                sizeof(((bc_tflm_tables *)0)->weights),
-               _CFFI_OP(_CFFI_OP_NOOP, 176) },
+               _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "n_gain", offsetof(bc_tflm_tables, n_gain),
               sizeof(((bc_tflm_tables *)0)->n_gain),
-              _CFFI_OP(_CFFI_OP_NOOP, 211) },
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "gain", offsetof(bc_tflm_tables, gain),
             sizeof(((bc_tflm_tables *)0)->gain),
             _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_curve", offsetof(bc_tflm_tables, n_curve),
                sizeof(((bc_tflm_tables *)0)->n_curve),
-               _CFFI_OP(_CFFI_OP_NOOP, 211) },
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
   { "curve", offsetof(bc_tflm_tables, curve),
              sizeof(((bc_tflm_tables *)0)->curve),
-             _CFFI_OP(_CFFI_OP_NOOP, 176) },
+             _CFFI_OP(_CFFI_OP_NOOP, 284) },
   { "opaque", offsetof(bc_windows, opaque),
               sizeof(((bc_windows *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 213) },
+              _CFFI_OP(_CFFI_OP_NOOP, 322) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 188, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 296, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 189, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 297, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
-  { "bc_frontend_tables", 190, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_tables", 298, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
-  { "bc_tflm", 196, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 49, 6 },
-  { "bc_tflm_bin", 218, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+  { "bc_resampler", 303, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 49, 1 },
+  { "bc_resampler_tables", 304, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 50, 6 },
+  { "bc_tflm", 306, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 56, 6 },
+  { "bc_tflm_bin", 329, _CFFI_F_UNION|_CFFI_F_OPAQUE,
     (size_t)-1, -1, -1, 0 /* opaque */ },
-  { "bc_tflm_config", 197, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 55, 6 },
-  { "bc_tflm_tables", 198, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 61, 21 },
-  { "bc_windows", 201, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 82, 1 },
+  { "bc_tflm_config", 307, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 62, 6 },
+  { "bc_tflm_tables", 308, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 68, 21 },
+  { "bc_windows", 311, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 89, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "$1", 203, _cffi_prim_int(4, 0),
+  { "$1", 313, _cffi_prim_int(4, 0),
     "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
-  { "bc_compression", 185, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 293, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
     "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
-  { "bc_dct_norm", 186, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 294, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
-  { "bc_framing", 187, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_fit", 178, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+    "BC_FIT_END,BC_FIT_CENTER" },
+  { "bc_framing", 295, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
-  { "bc_mel_norm", 191, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 299, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 192, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 300, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 193, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 301, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
-  { "bc_normalize", 127, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 166, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
-  { "bc_pooling", 194, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+  { "bc_pooling", 302, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
     "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
-  { "bc_spectrum", 195, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 305, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 137, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 229, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
     "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
     "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
@@ -4595,33 +6067,37 @@ static const struct _cffi_enum_s _cffi_enums[] = {
     "BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,BC_BAD_LOG_OFFSET,"
     "BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
     "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
-    "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX" },
-  { "bc_window", 199, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+    "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,"
+    "BC_BAD_FRAME_LENGTH,BC_BAD_FIT" },
+  { "bc_window", 309, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
-  { "bc_window_position", 200, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 310, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 185 },
-  { "bc_dct_norm", 186 },
-  { "bc_framing", 187 },
-  { "bc_frontend", 188 },
-  { "bc_frontend_config", 189 },
-  { "bc_frontend_tables", 190 },
-  { "bc_mel_norm", 191 },
-  { "bc_mel_scale", 192 },
-  { "bc_mel_slopes", 193 },
-  { "bc_normalize", 127 },
-  { "bc_pooling", 194 },
-  { "bc_spectrum", 195 },
-  { "bc_status", 137 },
-  { "bc_tflm", 196 },
-  { "bc_tflm_config", 197 },
-  { "bc_tflm_tables", 198 },
-  { "bc_window", 199 },
-  { "bc_window_position", 200 },
-  { "bc_windows", 201 },
+  { "bc_compression", 293 },
+  { "bc_dct_norm", 294 },
+  { "bc_fit", 178 },
+  { "bc_framing", 295 },
+  { "bc_frontend", 296 },
+  { "bc_frontend_config", 297 },
+  { "bc_frontend_tables", 298 },
+  { "bc_mel_norm", 299 },
+  { "bc_mel_scale", 300 },
+  { "bc_mel_slopes", 301 },
+  { "bc_normalize", 166 },
+  { "bc_pooling", 302 },
+  { "bc_resampler", 303 },
+  { "bc_resampler_tables", 304 },
+  { "bc_spectrum", 305 },
+  { "bc_status", 229 },
+  { "bc_tflm", 306 },
+  { "bc_tflm_config", 307 },
+  { "bc_tflm_tables", 308 },
+  { "bc_window", 309 },
+  { "bc_window_position", 310 },
+  { "bc_windows", 311 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -4631,12 +6107,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  136,  /* num_globals */
-  8,  /* num_struct_unions */
-  13,  /* num_enums */
-  19,  /* num_typenames */
+  164,  /* num_globals */
+  10,  /* num_struct_unions */
+  14,  /* num_enums */
+  22,  /* num_typenames */
   NULL,  /* no includes */
-  220,  /* num_types */
+  331,  /* num_types */
   0,  /* flags */
 };
 

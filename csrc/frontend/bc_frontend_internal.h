@@ -9,7 +9,7 @@
 #include <babycry/frontend.h>
 #include <babycry/tables.h>
 
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16 /* 16: only of _Float16 */
 #error "float arithmetic must round to float at every step (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 #ifdef __FAST_MATH__

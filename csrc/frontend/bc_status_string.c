@@ -5,8 +5,8 @@ const char *bc_status_string(bc_status status) {
     switch (status) {
     case BC_OK: return "ok";
     case BC_NULL_POINTER: return "a pointer is NULL";
-    case BC_RAM_TOO_SMALL: return "the RAM given is smaller than the size function says";
-    case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames than there are";
+    case BC_RAM_TOO_SMALL: return "the RAM given is smaller than the function ending in _size says";
+    case BC_OUTPUT_TOO_SMALL: return "the output has room for fewer frames or samples than there are";
     case BC_CLIP_TOO_SHORT: return "the clip is too short to be mirrored: framing center-reflect needs more than n_fft/2 samples";
     case BC_TOO_FEW_FRAMES: return "the clip has too few frames: delta needs 9, pooling one";
     case BC_SAMPLE_NOT_FINITE: return "a sample is NaN, infinite, or beyond 2^30";
@@ -14,7 +14,7 @@ const char *bc_status_string(bc_status status) {
     case BC_NEEDS_STREAM: return "compression tflm depends on all that came before: it has a stream and no windows";
     case BC_UNKNOWN_PROFILE: return "there is no profile of that name";
     case BC_UNKNOWN_ISA: return "that instruction set is not compiled in, or not present on this machine";
-    case BC_BAD_TABLES: return "the tables are not those of their configuration: write them again with this version";
+    case BC_BAD_TABLES: return "the tables are not those of their configuration or rates: make them again with this version";
     case BC_BAD_QUANTIZATION: return "scale must be 1e-30 to 1e30 and zero_point -128 to 127";
     case BC_BAD_WINDOW_LENGTH: return "a window must have samples enough for one frame, and the hop one frame or more";
     case BC_BAD_SAMPLE_RATE: return "sample_rate must be 1000 to 384000 Hz";
@@ -51,6 +51,12 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_TFLM_N_CHANNELS: return "n_channels of tflm-micro must be 1 to 255";
     case BC_BAD_TFLM_FMIN: return "fmin of tflm-micro must be 0 to 192000 Hz";
     case BC_BAD_TFLM_FMAX: return "fmax of tflm-micro must be at least 1 Hz above fmin, and no FFT bin below it may be that of half the sample rate";
+    case BC_BAD_IN_RATE: return "in_rate must be 1000 to 384000 Hz";
+    case BC_BAD_OUT_RATE: return "out_rate must be 1000 to 384000 Hz";
+    case BC_BAD_N_CHANNELS: return "n_channels must be 1 to 64";
+    case BC_BAD_TRIM_TOP_DB: return "top_db must be above 0 and at most 1000";
+    case BC_BAD_FRAME_LENGTH: return "frame_length must be 2 to 65535";
+    case BC_BAD_FIT: return "fit must be end or center";
     }
     return "unknown status";
 }

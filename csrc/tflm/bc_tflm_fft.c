@@ -9,7 +9,7 @@
 #define QUARTER (32767 / 4)
 #define HALF (32767 / 2)
 
-static inline void butterfly(bc_tflm_bin *at, size_t m, complex16 x0, complex16 x1, complex16 x2, complex16 x3) {
+BC_INLINE void butterfly(bc_tflm_bin *at, size_t m, complex16 x0, complex16 x1, complex16 x2, complex16 x3) {
     complex16 sum = complex_sum(x0, x2), difference = complex_difference(x0, x2);
     complex16 odd_sum = complex_sum(x1, x3), odd_difference = complex_difference(x1, x3);
     complex_store(at, complex_sum(sum, odd_sum));
@@ -37,23 +37,39 @@ static void first_of_two(bc_tflm_bin *bins, size_t n, uint32_t shift) {
     }
 }
 
-/* Joins four transforms of length m: element 0 of each ... */
-static void join_first(bc_tflm_bin *bins, size_t n, size_t m) {
-    for (const bc_tflm_bin *end = bins + n; bins < end; bins += 4 * m) {
-        butterfly(bins, m, complex_scaled(complex_load(bins), QUARTER),
-                  complex_scaled(complex_load(bins + m), QUARTER),
-                  complex_scaled(complex_load(bins + 2 * m), QUARTER),
-                  complex_scaled(complex_load(bins + 3 * m), QUARTER));
+/* Joins element k of four transforms of length m, k not 0. */
+BC_INLINE void join(bc_tflm_bin *at, size_t m, complex16 w1, complex16 w2, complex16 w3) {
+    complex16 x1 = complex_times(complex_scaled(complex_load(at + m), QUARTER), w1);
+    complex16 x2 = complex_times(complex_scaled(complex_load(at + 2 * m), QUARTER), w2);
+    complex16 x3 = complex_times(complex_scaled(complex_load(at + 3 * m), QUARTER), w3);
+    butterfly(at, m, complex_scaled(complex_load(at), QUARTER), x1, x2, x3);
+}
+
+/* Element 0, where the twiddles are one. */
+BC_INLINE void join_first(bc_tflm_bin *at, size_t m) {
+    butterfly(at, m, complex_scaled(complex_load(at), QUARTER), complex_scaled(complex_load(at + m), QUARTER),
+              complex_scaled(complex_load(at + 2 * m), QUARTER), complex_scaled(complex_load(at + 3 * m), QUARTER));
+}
+
+/* A stage but the first and last: the twiddles of element k serve all its blocks. */
+static void stage(bc_tflm_bin *bins, const bc_tflm_bin *end, size_t m, const uint32_t *w) {
+    for (bc_tflm_bin *at = bins; at < end; at += 4 * m) {
+        join_first(at, m);
+    }
+    size_t step = (size_t)(end - bins) / (4 * m);
+    for (size_t k = 1; k < m; k++) {
+        complex16 w1 = complex_unpacked(w[k * step]), w2 = complex_unpacked(w[2 * k * step]);
+        complex16 w3 = complex_unpacked(w[3 * k * step]);
+        for (bc_tflm_bin *at = bins + k; at < end; at += 4 * m) {
+            join(at, m, w1, w2, w3);
+        }
     }
 }
 
-/* ... and element k of each, which has the same three twiddles in all blocks. */
-static void join(bc_tflm_bin *bins, size_t n, size_t m, complex16 w1, complex16 w2, complex16 w3) {
-    for (const bc_tflm_bin *end = bins + n; bins < end; bins += 4 * m) {
-        complex16 x1 = complex_times(complex_scaled(complex_load(bins + m), QUARTER), w1);
-        complex16 x2 = complex_times(complex_scaled(complex_load(bins + 2 * m), QUARTER), w2);
-        complex16 x3 = complex_times(complex_scaled(complex_load(bins + 3 * m), QUARTER), w3);
-        butterfly(bins, m, complex_scaled(complex_load(bins), QUARTER), x1, x2, x3);
+static void last_stage(bc_tflm_bin *bins, size_t m, const uint32_t *w) {
+    join_first(bins, m);
+    for (size_t k = 1; k < m; k++) {
+        join(bins + k, m, complex_unpacked(w[k]), complex_unpacked(w[2 * k]), complex_unpacked(w[3 * k]));
     }
 }
 
@@ -65,15 +81,10 @@ void bc_tflm_fft(const bc_tflm_tables *tables, bc_tflm_bin *bins, uint32_t shift
         first_of_two(bins, n, shift);
         m = 2;
     }
-    const uint32_t *w = tables->twiddles;
-    for (; m < n; m *= 4) {
-        join_first(bins, n, m);
-        size_t step = n / (4 * m);
-        for (size_t k = 1; k < m; k++) {
-            join(bins + k, n - k, m, complex_unpacked(w[k * step]), complex_unpacked(w[2 * k * step]),
-                 complex_unpacked(w[3 * k * step]));
-        }
+    for (; 4 * m < n; m *= 4) {
+        stage(bins, bins + n, m, tables->twiddles);
     }
+    last_stage(bins, m, tables->twiddles);
 }
 
 void bc_tflm_energies(const bc_tflm_tables *tables, bc_tflm_bin *bins) {

@@ -55,7 +55,13 @@ typedef enum bc_status {
     BC_BAD_TFLM_HOP_LENGTH,
     BC_BAD_TFLM_N_CHANNELS,
     BC_BAD_TFLM_FMIN,
-    BC_BAD_TFLM_FMAX
+    BC_BAD_TFLM_FMAX,
+    BC_BAD_IN_RATE,
+    BC_BAD_OUT_RATE,
+    BC_BAD_N_CHANNELS,
+    BC_BAD_TRIM_TOP_DB,
+    BC_BAD_FRAME_LENGTH,
+    BC_BAD_FIT
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */
