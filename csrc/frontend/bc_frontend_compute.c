@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole clip at once.
+ * A whole clip at once, or in parts.
  */
+#include <babycry/parts.h>
+
 #include "bc_frontend_internal.h"
 
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples) {
@@ -58,6 +60,60 @@ void bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, s
     }
 }
 
+size_t bc_frontend_raw_width(const bc_frontend *fe) {
+    return fe == NULL ? 0 : bc_raw_width(&bc_const_plan_of(fe)->config);
+}
+
+/* At the end of the room, so that finished rows do not run over raw ones. */
+static float *raw_place(const bc_frontend *fe, float *room, size_t n_frames) {
+    size_t raw = n_frames * bc_frontend_raw_width(fe);
+    return n_frames == 0 ? room : room + (bc_frontend_room(fe, n_frames) - raw);
+}
+
+static bc_status compute_raw(bc_frontend *fe, const bc_source *source, size_t first, size_t n_rows, float *rows) {
+    const bc_plan *plan = bc_const_plan_of(fe);
+    uint64_t count = bc_frame_count(plan, source->length);
+    if (plan->tflm != NULL) {
+        return BC_NEEDS_STREAM;
+    }
+    if (bc_too_short(plan, source->length)) {
+        return BC_CLIP_TOO_SHORT;
+    }
+    if (first > count || n_rows > count - first) {
+        return BC_OUTPUT_TOO_SMALL;
+    }
+    if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
+        return BC_SAMPLE_NOT_FINITE;
+    }
+    bc_raw_rows(plan, source, first, n_rows, rows);
+    return BC_OK;
+}
+
+bc_status bc_frontend_compute_raw(bc_frontend *fe, const float *pcm, size_t n_samples, size_t first, size_t n_rows,
+                                  float *rows) {
+    if (fe == NULL || (pcm == NULL && n_samples != 0) || rows == NULL) {
+        return BC_NULL_POINTER;
+    }
+    return compute_raw(fe, &(bc_source){.f32 = pcm, .length = n_samples}, first, n_rows, rows);
+}
+
+bc_status bc_frontend_compute_raw_int16(bc_frontend *fe, const int16_t *pcm, size_t n_samples, size_t first,
+                                        size_t n_rows, float *rows) {
+    if (fe == NULL || (pcm == NULL && n_samples != 0) || rows == NULL) {
+        return BC_NULL_POINTER;
+    }
+    return compute_raw(fe, &(bc_source){.s16 = pcm, .length = n_samples}, first, n_rows, rows);
+}
+
+bc_status bc_frontend_finish_raw(bc_frontend *fe, float *room, size_t n_frames, size_t *n_rows) {
+    if (fe == NULL || room == NULL || n_rows == NULL) {
+        return BC_NULL_POINTER;
+    }
+    const bc_plan *plan = bc_const_plan_of(fe);
+    *n_rows = plan->config.pooling != BC_POOLING_NONE ? 1u : n_frames;
+    return bc_finish_clip(plan, raw_place(fe, room, n_frames), n_frames, room);
+}
+
 static bc_status compute(bc_frontend *fe, const bc_source *source, float *features, size_t max_frames,
                          size_t *n_frames) {
     const bc_plan *plan = bc_const_plan_of(fe);
@@ -76,10 +132,7 @@ static bc_status compute(bc_frontend *fe, const bc_source *source, float *featur
         *n_frames = bc_tflm_part_rows(plan, 1, source, &(bc_destination){.f32 = features});
         return BC_OK;
     }
-    float *raw = features;
-    if (n != 0) { /* at the end of the room, so that finished rows do not run over raw ones */
-        raw += bc_frontend_room(fe, n) - n * bc_raw_width(&plan->config);
-    }
+    float *raw = raw_place(fe, features, n);
     bc_raw_rows(plan, source, 0, n, raw);
     *n_frames = plan->config.pooling != BC_POOLING_NONE ? 1u : n;
     return bc_finish_clip(plan, raw, n, features);
