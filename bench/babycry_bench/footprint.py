@@ -29,9 +29,10 @@ from babycry_bench.targets import (
     missing_tools,
     run,
 )
+from babycry_edge.binding import ffi, lib
 from babycry_edge.config import FrontendConfig, profile_names
 from babycry_edge.errors import BabycryError
-from babycry_edge.table_source import frontend_tables_source, integer_tables_source
+from babycry_edge.export import Tables, frontend_tables, write_tables
 
 SCHEMA_VERSION = 1
 CLIP = "cry_hungry_1"
@@ -40,8 +41,10 @@ LOG_MEL = "log-mel 512/160/64"  # not a profile: librosa's, with these three cha
 FRONT_ENDS = {  # csrc/ports/footprint_NAME.c, and where it is measured
     "float": ("cortex-m3", "cortex-m4f", "cortex-m55", "rv32imafc"),
     "integer": ("cortex-m0", "cortex-m3", "cortex-m4f", "rv32imafc"),
+    "tflm": ("cortex-m0", "cortex-m3", "cortex-m4f", "rv32imafc"),
 }
-HEADERS = {"float": "frontend.h", "integer": "integer.h"}
+HEADERS = {"float": "frontend.h", "integer": "integer.h", "tflm": "tflm.h"}
+TABLES_NAME = "frontend_tables"  # what csrc/ports/footprint_*.c include
 DOES_NOT_FIT = "do not fit"  # the linker scripts' words
 CODE_SECTIONS = (".text", ".ARM.exidx")
 CONSTANT_SECTIONS = (".rodata", ".data")
@@ -56,7 +59,7 @@ class Footprint:
     """One profile on one target; sizes in bytes.
 
     Attributes:
-        front_end: "float" or "integer".
+        front_end: "float", "integer" or "tflm".
         profile: its name, or :data:`LOG_MEL`.
         target: name in :data:`babycry_bench.targets.TARGETS`.
         tables: where they lie, "ram" or "flash".
@@ -70,6 +73,7 @@ class Footprint:
         stack: the deepest stack of the features themselves; both with the program's own frames.
         takes_what_it_asks: it accepts exactly ram_size.
         refuses_one_byte_less: and nothing smaller.
+        macro_agrees: the constant for a static array, in the tables' header, is the same.
         rows: features that came out of the clip.
     """
 
@@ -86,6 +90,7 @@ class Footprint:
     stack: int
     takes_what_it_asks: bool
     refuses_one_byte_less: bool
+    macro_agrees: bool
     rows: int
 
     @property
@@ -104,7 +109,8 @@ class Footprint:
     def ram_is_as_the_library_says(self) -> bool:
         """The array and the struct are all the static RAM there is, up to their alignment."""
         surplus = self.static_ram - self.ram_size - self.frontend_size
-        return self.takes_what_it_asks and self.refuses_one_byte_less and 0 <= surplus < 32
+        answers = (self.takes_what_it_asks, self.refuses_one_byte_less, self.macro_agrees)
+        return all(answers) and 0 <= surplus < 32
 
 
 def section_sizes(program: Path, size_command: str) -> dict[str, int]:
@@ -135,15 +141,34 @@ def config_of(profile: str) -> FrontendConfig:
     )
 
 
-def write_tables(front_end: str, profile: str, folder: Path) -> Path | None:
-    """Writes the header with the profile's constant tables; None where there are none."""
-    source = {"float": frontend_tables_source, "integer": integer_tables_source}[front_end]
-    header = folder / "footprint_tables.h"
+def integer_tables(config: FrontendConfig) -> Tables:
+    """The tables of ``bc_integer_init``.
+
+    Raises:
+        BabycryError: the integer front-end does not take ``config``.
+    """
+    c_config = config.to_c()
+    size = lib.bc_integer_tables_size(c_config)
+    memory, struct = ffi.new("char[]", max(1, size)), ffi.new("bc_integer_tables *")
+    if lib.bc_integer_make_tables(c_config, struct, memory, size) != lib.BC_OK:
+        raise BabycryError("the integer front-end does not take this configuration")
+    ram = f"BC_INTEGER_RAM_SIZE({config.n_fft}, {config.n_mels}, {config.n_mfcc})"
+    width = config.n_mfcc or config.n_mels
+    header, init = "babycry/integer.h", "bc_integer_init"
+    return Tables("bc_integer_tables", header, init, struct, memory, ram, width)
+
+
+def write_footprint_tables(front_end: str, profile: str, folder: Path) -> bool:
+    """Writes the profile's tables as C source; False where the front-end does not take it."""
+    config = config_of(profile)
+    if (front_end == "tflm") != (config.compression == "tflm"):
+        return False
     try:
-        header.write_text(source(config_of(profile)), encoding="utf-8")
+        tables = integer_tables(config) if front_end == "integer" else frontend_tables(config)
     except BabycryError:
-        return None
-    return header
+        return False
+    write_tables(tables, config, TABLES_NAME, folder)
+    return True
 
 
 def measure(
@@ -157,8 +182,10 @@ def measure(
     Raises:
         TargetError: a build or a run failed; also where the program does not fit the board.
     """
-    header = write_tables(front_end, profile, bench.folder) if tables == "flash" else None
-    if tables == "flash" and header is None:
+    if front_end == "tflm" and tables == "ram":
+        return None  # as a profile of the float front-end it has them there
+    folder = bench.folder / "tables" if tables == "flash" else ""
+    if folder and not write_footprint_tables(front_end, profile, folder):
         return None
     name = "" if profile == LOG_MEL else profile
 
@@ -168,7 +195,7 @@ def measure(
             bench.source,
             bench.directory(target),
             f"-DBABYCRY_FOOTPRINT={front_end}:{name}:{ram_size}",
-            f"-DBABYCRY_FOOTPRINT_TABLES={header or ''}",
+            f"-DBABYCRY_FOOTPRINT_TABLES={folder}",
         )
 
     def report(programs: Path) -> dict[str, int]:
@@ -201,6 +228,7 @@ def measure(
         stack=said["run_stack"],
         takes_what_it_asks=bool(said["takes_what_it_asks"]),
         refuses_one_byte_less=bool(said["refuses_one_byte_less"]),
+        macro_agrees=said["macro"] == ram_size,
         rows=said["rows"],
     )
 

@@ -39,7 +39,7 @@ LEAST_SHARE = 0.005  # of a frame, for a symbol to be listed
 
 @dataclass(frozen=True)
 class Program:
-    """A program ``csrc/ports/NAME.c`` that streams ``--frames=N`` of log-mel 512/160/64.
+    """A program ``csrc/ports/NAME.c`` that streams ``--frames=N``, a hop of 160 samples at a time.
 
     Attributes:
         kernels: CMake's object libraries that may hold the code that is counted, the first that
@@ -57,6 +57,7 @@ _ANYWHERE = ("rv32imafc", "wasm32")
 _FRAME_KERNELS = tuple(f"babycry_frames_{isa}" for isa in ("mve", "neon", "scalar"))
 PROGRAMS = (
     Program("count_frames", _FRAME_KERNELS, (*_FLOAT, *_ANYWHERE)),
+    Program("count_tflm", ("babycry_objects",), ("cortex-m0", *_FLOAT, *_ANYWHERE)),
     Program("count_integer", ("babycry_objects",), ("cortex-m0", *_FLOAT, *_ANYWHERE)),
 )
 
@@ -217,7 +218,7 @@ def main() -> int:
     if arguments.output is not None:
         document = {
             "schema_version": SCHEMA_VERSION,
-            "what": "instructions per frame of streaming log-mel 512/160/64, a hop at a time",
+            "what": "instructions per frame of streaming, 160 samples at a time",
             "clip": CLIP,
             "frames": [FEW, MANY],
             "counts": [asdict(row) for row in counts],
