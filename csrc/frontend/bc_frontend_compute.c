@@ -45,19 +45,32 @@ size_t bc_frontend_room(const bc_frontend *fe, size_t max_frames) {
 static int fit_side_by_side(const bc_plan *plan) {
     const bc_frontend_config *cfg = &plan->config;
     return plan->isa->frames != NULL && cfg->descriptors == 0 && cfg->remove_dc == 0 &&
-           !(cfg->preemphasis > 0.0f) && cfg->compression != BC_COMPRESSION_LOG10_WHISPER &&
-           cfg->framing != BC_FRAMING_KALDI_MIRROR;
+           !(cfg->preemphasis > 0.0f) && cfg->compression != BC_COMPRESSION_LOG10_WHISPER;
 }
 
-void bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows) {
+/* Whether the samples after the end of the frame before number n_frames are finite. */
+static int rest_is_finite(const bc_plan *plan, const bc_source *source, uint64_t n_frames) {
+    int64_t end = n_frames == 0 ? 0 : bc_frame_start(plan, n_frames - 1u) + plan->config.n_fft;
+    end = end < 0 ? 0 : end;
+    return end >= (int64_t)source->length ||
+           bc_samples_are_finite(source->f32 + end, (size_t)((int64_t)source->length - end));
+}
+
+/* Returns 0 where a sample is not finite: those of the frames, and after the last frame the rest. */
+int bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows) {
+    int is_last = first + count == bc_frame_count(plan, source->length);
     if (fit_side_by_side(plan)) {
-        plan->isa->frames(plan, source, first, count, rows);
-        return;
+        int finite = plan->isa->frames(plan, source, first, count, rows);
+        return finite && (source->f32 == NULL || !is_last || rest_is_finite(plan, source, first + count));
+    }
+    if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
+        return 0;
     }
     size_t width = bc_raw_width(&plan->config);
     for (size_t i = 0; i < count; i++) {
         plan->frame_kernel(plan, source, first + i, rows + i * width);
     }
+    return 1;
 }
 
 size_t bc_frontend_raw_width(const bc_frontend *fe) {
@@ -82,11 +95,7 @@ static bc_status compute_raw(bc_frontend *fe, const bc_source *source, size_t fi
     if (first > count || n_rows > count - first) {
         return BC_OUTPUT_TOO_SMALL;
     }
-    if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
-        return BC_SAMPLE_NOT_FINITE;
-    }
-    bc_raw_rows(plan, source, first, n_rows, rows);
-    return BC_OK;
+    return bc_raw_rows(plan, source, first, n_rows, rows) ? BC_OK : BC_SAMPLE_NOT_FINITE;
 }
 
 bc_status bc_frontend_compute_raw(bc_frontend *fe, const float *pcm, size_t n_samples, size_t first, size_t n_rows,
@@ -124,16 +133,18 @@ static bc_status compute(bc_frontend *fe, const bc_source *source, float *featur
     if (count > max_frames) {
         return BC_OUTPUT_TOO_SMALL;
     }
-    if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
-        return BC_SAMPLE_NOT_FINITE;
-    }
     size_t n = (size_t)count;
     if (plan->tflm != NULL) {
+        if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
+            return BC_SAMPLE_NOT_FINITE;
+        }
         *n_frames = bc_tflm_part_rows(plan, 1, source, &(bc_destination){.f32 = features});
         return BC_OK;
     }
     float *raw = raw_place(fe, features, n);
-    bc_raw_rows(plan, source, 0, n, raw);
+    if (!bc_raw_rows(plan, source, 0, n, raw)) {
+        return BC_SAMPLE_NOT_FINITE;
+    }
     *n_frames = plan->config.pooling != BC_POOLING_NONE ? 1u : n;
     return bc_finish_clip(plan, raw, n, features);
 }

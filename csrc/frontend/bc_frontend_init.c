@@ -34,7 +34,7 @@ static size_t lay_out(bc_plan *plan, uintptr_t base) {
         BC_PLACE(row, bc_raw_width(cfg));
         return tflm_offset(cfg) + bc_tflm_part_size(cfg);
     }
-    BC_PLACE(work, n_fft * BC_MAX_LANES);
+    BC_PLACE(work, bc_work_size(cfg));
     BC_PLACE(frame, n_fft);
     BC_PLACE(ring, plan->ring_size);
     BC_PLACE(row, bc_raw_width(cfg));

@@ -32,6 +32,7 @@
 #define BC_MAX_STAGES 12u
 #define BC_PARTIALS 16u /* long sums are made of so many interleaved ones, in every kernel */
 #define BC_INT16_SCALE (1.0f / 32768.0f)
+#define BC_LARGEST_SAMPLE_BITS 0x4e800000 /* 2^30: no spectrum overflows */
 
 /* Powers below this become 0, so that no later product is subnormal: the answer is then the same
  * on processors (and in processes) that flush subnormal numbers to zero. It is -240 dB; the
@@ -59,9 +60,11 @@ typedef struct bc_destination {
 struct bc_plan;
 typedef struct bc_tflm_part bc_tflm_part;
 
-/* Computes frames [first, first + count) of the source into rows of n_mels floats, frames side by side. */
-typedef void bc_frames_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
-                              float *features);
+/* Computes frames [first, first + count) of a clip into rows of n_mels floats, frames side by side. Returns 0
+ * where a sample between the first frame's start and the last one's end is not finite: the rows are then
+ * worthless. */
+typedef int bc_frames_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                             float *features);
 
 /* Computes one frame into a row of n_mels floats and descriptors. */
 typedef void bc_frame_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t frame, float *row);
@@ -93,7 +96,7 @@ typedef struct bc_plan {
     const float *weights;
     const float *dct;
     bc_tflm_part *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
-    float *work;  /* [n_fft * BC_MAX_LANES] the FFT */
+    float *work;  /* [bc_work_size] the FFTs */
     float *frame; /* [n_fft] a frame's samples, then its levels */
     float *row;   /* [raw_width] a row before the cepstrum, */
     float *finished; /* [frame width] and after it */
@@ -123,6 +126,14 @@ static inline const bc_plan *bc_const_plan_of(const bc_frontend *fe) {
 
 /* A Hann window that fills the frame has a spectrum of three bins; a shorter one leaks into all. */
 static inline int bc_window_leaks(const bc_plan *plan) { return plan->leak != NULL; }
+
+/* Floats of working memory: the FFTs of the frames side by side, and for a kernel across frames their
+ * samples, one after the other, where it cannot read them in the clip itself. */
+static inline size_t bc_work_size(const bc_frontend_config *cfg) {
+    size_t n_fft = (size_t)cfg->n_fft, hop = (size_t)cfg->hop_length;
+    size_t stride = hop < n_fft ? hop : n_fft;
+    return n_fft * BC_MAX_LANES + (BC_MAX_LANES == 1 ? 0u : stride * (BC_MAX_LANES - 1u) + n_fft);
+}
 
 static inline int bc_has(const bc_frontend_config *cfg, int32_t descriptor) {
     return (cfg->descriptors & descriptor) != 0;
@@ -157,7 +168,7 @@ void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out);
 size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at);
 float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index);
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out);
-int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30: no spectrum overflows */
+int bc_samples_are_finite(const float *pcm, size_t n); /* and within 2^30 */
 
 /* bc_descriptors.c: a row's descriptors, each at its own place in out; the first from the samples, through
  * plan->frame, the second from the levels of bins 0 .. n_fft/2, which it turns into magnitudes. */
@@ -189,6 +200,6 @@ int bc_quantization_is_sane(float scale, int32_t zero_point);
 /* bc_frontend_compute.c */
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples);
 int bc_too_short(const bc_plan *plan, uint64_t n_samples);
-void bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows);
+int bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows);
 
 #endif

@@ -21,12 +21,11 @@ void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out) {
 
 /* The bits of a float's magnitude grow with it, and those of infinity and NaN are the largest. */
 int bc_samples_are_finite(const float *pcm, size_t n) {
-    const int32_t limit = 0x4e800000; /* 2^30 */
     int32_t bad = 0;
     for (size_t i = 0; i < n; i++) {
         int32_t bits;
         __builtin_memcpy(&bits, &pcm[i], sizeof bits);
-        bad |= (bits & 0x7fffffff) > limit;
+        bad |= (bits & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
     }
     return bad == 0;
 }
