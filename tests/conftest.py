@@ -45,3 +45,9 @@ def clips() -> list[Clip]:
     from babycry_bench.clips import load_clips
 
     return load_clips()
+
+
+@pytest.fixture(scope="session")
+def target_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the C library's builds for other processors, one folder for each toolchain."""
+    return tmp_path_factory.mktemp("targets")

@@ -72,7 +72,7 @@ def features_of(path: Path, profile: str, n_samples: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Target], Path]:
+def programs(target_builds: Path) -> Callable[[Target], Path]:
     """Folder of a target's programs; built once for each compiler."""
     built: dict[str, Path] = {}
 
@@ -80,7 +80,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Target], Pat
         require_tools(target)
         key = target.toolchain or target.compiler
         if key not in built:
-            built[key] = build(target, ROOT, tmp_path_factory.mktemp(key))
+            built[key] = build(target, ROOT, target_builds / key)
         return built[key]
 
     return of

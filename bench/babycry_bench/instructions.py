@@ -39,23 +39,26 @@ LEAST_SHARE = 0.005  # of a frame, for a symbol to be listed
 
 @dataclass(frozen=True)
 class Program:
-    """A program ``csrc/ports/NAME.c`` that streams ``--frames=N`` of log-mel 512/160/64.
+    """A program ``csrc/ports/NAME.c`` that streams ``--frames=N``, a hop of 160 samples at a time.
 
     Attributes:
-        kernel: CMake's object library with the code that is counted.
+        kernels: CMake's object libraries that may hold the code that is counted, the first that
+            a build has.
         targets: where it is counted.
     """
 
     name: str
-    kernel: str
+    kernels: tuple[str, ...]
     targets: tuple[str, ...]
 
 
 _FLOAT = ("cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m55", "a53-neon")
 _ANYWHERE = ("rv32imafc", "wasm32")
+_FRAME_KERNELS = tuple(f"babycry_frames_{isa}" for isa in ("mve", "neon", "scalar"))
 PROGRAMS = (
-    Program("count_frames", "babycry_frames_scalar", (*_FLOAT, *_ANYWHERE)),
-    Program("count_integer", "babycry_objects", ("cortex-m0", *_FLOAT, *_ANYWHERE)),
+    Program("count_frames", _FRAME_KERNELS, (*_FLOAT, *_ANYWHERE)),
+    Program("count_tflm", ("babycry_objects",), ("cortex-m0", *_FLOAT, *_ANYWHERE)),
+    Program("count_integer", ("babycry_objects",), ("cortex-m0", *_FLOAT, *_ANYWHERE)),
 )
 
 # The most instructions that a frame may take. Beside them what CMSIS-DSP takes, measured in the
@@ -166,7 +169,7 @@ def count(
         program=program.name,
         target=target.name,
         compiler=compiler_version(target),
-        flags=compiler_flags(directory, program.kernel),
+        flags=compiler_flags(directory, *program.kernels),
         emulator=emulator_version(target),
         instructions_per_frame=total,
         symbols={name: value for name, value in largest if value > LEAST_SHARE * total},
@@ -215,7 +218,7 @@ def main() -> int:
     if arguments.output is not None:
         document = {
             "schema_version": SCHEMA_VERSION,
-            "what": "instructions per frame of streaming log-mel 512/160/64, a hop at a time",
+            "what": "instructions per frame of streaming, 160 samples at a time",
             "clip": CLIP,
             "frames": [FEW, MANY],
             "counts": [asdict(row) for row in counts],

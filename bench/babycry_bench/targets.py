@@ -171,11 +171,14 @@ def emulator_version(target: Target) -> str:
     return _checked([target.emulator[0], "--version"]).splitlines()[0]
 
 
-def compiler_flags(directory: Path, library: str) -> str:
-    """Compiler flags of one of the build's object libraries, as CMake wrote them."""
-    file = directory / f"CMakeFiles/{library}.dir/flags.make"
-    found = re.search(r"^C_FLAGS = (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    return found.group(1).strip() if found else ""
+def compiler_flags(directory: Path, *libraries: str) -> str:
+    """Compiler flags, as CMake wrote them, of the first of ``libraries`` that the build has."""
+    for library in libraries:
+        file = directory / f"CMakeFiles/{library}.dir/flags.make"
+        if file.exists():
+            found = re.search(r"^C_FLAGS = (.*)$", file.read_text(), re.MULTILINE)
+            return found.group(1).strip() if found else ""
+    return ""
 
 
 def _checked(command: list[str], folder: Path | None = None) -> str:

@@ -47,6 +47,7 @@ int program(int argc, char **argv) {
     if (asked == 0 || asked > sizeof ram) {
         return 0;
     }
+    report("macro", front_end_macro());
     report("frontend_size", front_end_size());
     port_paint_stack();
     bc_status status = front_end_start(ram, asked);

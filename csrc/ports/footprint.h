@@ -3,8 +3,8 @@
  * What footprint.c asks of the front-end that it measures. FOOTPRINT_PROFILE, a name, says which profile;
  * without it, log-mel 512/160/64.
  *
- * FOOTPRINT_TABLES, the name of a header that `babycry-edge export --frontend-only` wrote, puts the tables
- * into flash: it defines `frontend_tables`. Without it they are computed into RAM.
+ * FOOTPRINT_TABLES: the tables lie in flash; `babycry-edge export --frontend-only` wrote them, by the name
+ * frontend_tables. Without it they are computed into RAM.
  */
 #ifndef BABYCRY_PORT_FOOTPRINT_H
 #define BABYCRY_PORT_FOOTPRINT_H
@@ -13,6 +13,7 @@
 
 size_t front_end_size(void); /* of its structures */
 size_t front_end_ram(void);  /* what it asks for */
+size_t front_end_macro(void); /* the same as a constant, for a static array; where there is none, as above */
 bc_status front_end_start(void *ram, size_t size);
 bc_status front_end_push(const int16_t *pcm, size_t n, void *rows, size_t room, size_t *n_rows);
 bc_status front_end_clip(const int16_t *pcm, size_t n, void *rows, size_t room, size_t *n_rows); /* room: bytes */

@@ -9,7 +9,9 @@ size_t front_end_size(void) { return sizeof fe; }
 
 #ifdef FOOTPRINT_TABLES
 
-#include FOOTPRINT_TABLES
+#include "frontend_tables.h"
+
+size_t front_end_macro(void) { return FRONTEND_TABLES_RAM_SIZE; }
 
 size_t front_end_ram(void) { return bc_frontend_work_size(&frontend_tables); }
 
@@ -18,6 +20,8 @@ bc_status front_end_start(void *ram, size_t size) {
 }
 
 #else
+
+size_t front_end_macro(void) { return front_end_ram(); }
 
 size_t front_end_ram(void) {
     bc_frontend_config cfg;

@@ -7,7 +7,9 @@ static bc_integer fe;
 
 #ifdef FOOTPRINT_TABLES
 
-#include FOOTPRINT_TABLES
+#include "frontend_tables.h"
+
+size_t front_end_macro(void) { return FRONTEND_TABLES_RAM_SIZE; }
 
 size_t front_end_size(void) { return sizeof fe; }
 
@@ -16,6 +18,8 @@ size_t front_end_ram(void) { return bc_integer_ram_size(&frontend_tables); }
 bc_status front_end_start(void *ram, size_t size) { return bc_integer_init(&fe, &frontend_tables, ram, size); }
 
 #else
+
+size_t front_end_macro(void) { return front_end_ram(); }
 
 static bc_integer_tables tables;
 
