@@ -580,92 +580,383 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 #include <babycry/status.h>
 #include <babycry/frontend.h>
+#include <babycry/tables.h>
+#include <babycry/windows.h>
+#include <babycry/tflm.h>
+#include <babycry/resample.h>
+#include <babycry/conditioning.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 79), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, char const *)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 72), // char const *
-/*  9 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float *, size_t, size_t *)
-/* 11 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float *
-/* 13 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables const *
+/*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, char const *)
+/* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float const *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 20 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 21 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 22 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 23 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
-/* 25 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 74), // int16_t const *
+/* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
+/* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float const *
+/* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 26 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 29 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 30 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 31 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config *, char const *)
-/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config *
-/* 34 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
-/* 35 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config const *)
-/* 37 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 32 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 315), // int8_t *
+/* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t const *
 /* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 42 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 43 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
-/* 44 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
-/* 46 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
-/* 47 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 51 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 52 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend const *
-/* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 52),
-/* 56 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 57 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 58 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 61 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
-/* 62 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
-/* 63 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
-/* 64 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 65 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 66 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
-/* 67 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
-/* 68 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
-/* 69 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
-/* 70 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
-/* 71 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
-/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 74 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 75 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 77 */ _CFFI_OP(_CFFI_OP_ARRAY, 76), // uint64_t[40]
-/* 78 */ (_cffi_opcode_t)(40),
-/* 79 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 50 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 53 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 54 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config *, char const *)
+/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config *
+/* 58 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 59 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config const *)
+/* 61 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables *
+/* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 68 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler *
+/* 71 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables const *
+/* 72 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 74 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, char const *)
+/* 76 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 82 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 83 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 86 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 89 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 90 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 91 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
+/* 95 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 96 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 97 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 98 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 99 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 102 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables *
+/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 106 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *)
+/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm *
+/* 110 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables const *
+/* 114 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 115 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 117 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 118 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 119 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 120 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 121 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t *
+/* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 125 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config *, int32_t)
+/* 126 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config *
+/* 127 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 128 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 129 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *)
+/* 130 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config const *
+/* 131 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 133 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
+/* 134 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables *
+/* 135 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 137 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 139 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows *
+/* 140 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 142 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 143 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 144 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 146 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 148 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 149 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 152 */ _CFFI_OP(_CFFI_OP_POINTER, 316), // int *
+/* 153 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 155 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 156 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 158 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 160 */ _CFFI_OP(_CFFI_OP_NOOP, 152),
+/* 161 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 164 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 165 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 166 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
+/* 167 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *)
+/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 171 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 173 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
+/* 174 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 175 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 177 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 178 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
+/* 179 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 181 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 182 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 183 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 185 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 186 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 188 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 190 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 192 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 193 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 194 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 195 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, int32_t, float *)
+/* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 198 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 199 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 200 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 201 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 202 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 203 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 204 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 208 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 209 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 210 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 211 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 212 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 213 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 214 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t *
+/* 215 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 216 */ _CFFI_OP(_CFFI_OP_NOOP, 178),
+/* 217 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 220 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 222 */ _CFFI_OP(_CFFI_OP_NOOP, 214),
+/* 223 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 224 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int32_t, int32_t)
+/* 225 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 226 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 227 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 228 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 229 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
+/* 230 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 231 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 232 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 233 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 234 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 235 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend const *
+/* 236 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 237 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 235),
+/* 239 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 240 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 241 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 242 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 243 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 245 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 246 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 247 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 248 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler const *
+/* 249 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 250 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 251 */ _CFFI_OP(_CFFI_OP_NOOP, 248),
+/* 252 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 254 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 255 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm const *
+/* 256 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 257 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 258 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 259 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
+/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 261 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 262 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
+/* 263 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 264 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 265 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows const *
+/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 267 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 268 */ _CFFI_OP(_CFFI_OP_NOOP, 265),
+/* 269 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 270 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 271 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 272 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 273 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 275 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 276 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 277 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 278 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 279 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 280 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(bc_windows *)
+/* 281 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 283 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, float *)
+/* 284 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t const *
+/* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 286 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 288 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, int8_t *)
+/* 289 */ _CFFI_OP(_CFFI_OP_NOOP, 284),
+/* 290 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 291 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 292 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 293 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 294 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 295 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
+/* 296 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 297 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 298 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 299 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
+/* 300 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
+/* 301 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
+/* 302 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
+/* 303 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler
+/* 304 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_resampler_tables
+/* 305 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
+/* 306 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm
+/* 307 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_tflm_config
+/* 308 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm_tables
+/* 309 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
+/* 310 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
+/* 311 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // bc_windows
+/* 312 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 313 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 314 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 315 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 316 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 317 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 318 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t *
+/* 319 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t const *
+/* 320 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 321 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 322 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[12]
+/* 323 */ (_cffi_opcode_t)(12),
+/* 324 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[32]
+/* 325 */ (_cffi_opcode_t)(32),
+/* 326 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[64]
+/* 327 */ (_cffi_opcode_t)(64),
+/* 328 */ _CFFI_OP(_CFFI_OP_POINTER, 329), // union bc_tflm_bin *
+/* 329 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // union bc_tflm_bin
+/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
+
+static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_CENTROID) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_CENTROID) | 0);  /* check that BC_DESCRIPTOR_CENTROID is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_ROLLOFF(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_ROLLOFF) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_ROLLOFF) | 0);  /* check that BC_DESCRIPTOR_ROLLOFF is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_BANDWIDTH(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_BANDWIDTH) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_BANDWIDTH) | 0);  /* check that BC_DESCRIPTOR_BANDWIDTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_ZCR(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_ZCR) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_ZCR) | 0);  /* check that BC_DESCRIPTOR_ZCR is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_RMS(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_RMS) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_RMS) | 0);  /* check that BC_DESCRIPTOR_RMS is an integer */
+  return n;
+}
 
 static int _cffi_const_BC_COMPRESSION_NONE(unsigned long long *o)
 {
@@ -695,10 +986,66 @@ static int _cffi_const_BC_COMPRESSION_LOG_MAX(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_COMPRESSION_LOG10_WHISPER(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_LOG10_WHISPER) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_LOG10_WHISPER) | 0);  /* check that BC_COMPRESSION_LOG10_WHISPER is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_COMPRESSION_PCEN(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_PCEN) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_PCEN) | 0);  /* check that BC_COMPRESSION_PCEN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_COMPRESSION_TFLM(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_TFLM) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_TFLM) | 0);  /* check that BC_COMPRESSION_TFLM is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_DCT_NORM_NONE(unsigned long long *o)
 {
   int n = (BC_DCT_NORM_NONE) <= 0;
   *o = (unsigned long long)((BC_DCT_NORM_NONE) | 0);  /* check that BC_DCT_NORM_NONE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_ORTHO(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_ORTHO) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_ORTHO) | 0);  /* check that BC_DCT_NORM_ORTHO is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_HTK(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_HTK) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_HTK) | 0);  /* check that BC_DCT_NORM_HTK is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_KALDI(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_KALDI) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_KALDI) | 0);  /* check that BC_DCT_NORM_KALDI is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_END(unsigned long long *o)
+{
+  int n = (BC_FIT_END) <= 0;
+  *o = (unsigned long long)((BC_FIT_END) | 0);  /* check that BC_FIT_END is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_CENTER(unsigned long long *o)
+{
+  int n = (BC_FIT_CENTER) <= 0;
+  *o = (unsigned long long)((BC_FIT_CENTER) | 0);  /* check that BC_FIT_CENTER is an integer */
   return n;
 }
 
@@ -720,6 +1067,20 @@ static int _cffi_const_BC_FRAMING_CENTER_REFLECT(unsigned long long *o)
 {
   int n = (BC_FRAMING_CENTER_REFLECT) <= 0;
   *o = (unsigned long long)((BC_FRAMING_CENTER_REFLECT) | 0);  /* check that BC_FRAMING_CENTER_REFLECT is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FRAMING_KALDI_SNIP(unsigned long long *o)
+{
+  int n = (BC_FRAMING_KALDI_SNIP) <= 0;
+  *o = (unsigned long long)((BC_FRAMING_KALDI_SNIP) | 0);  /* check that BC_FRAMING_KALDI_SNIP is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FRAMING_KALDI_MIRROR(unsigned long long *o)
+{
+  int n = (BC_FRAMING_KALDI_MIRROR) <= 0;
+  *o = (unsigned long long)((BC_FRAMING_KALDI_MIRROR) | 0);  /* check that BC_FRAMING_KALDI_MIRROR is an integer */
   return n;
 }
 
@@ -765,6 +1126,13 @@ static int _cffi_const_BC_MEL_SLOPES_MEL(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_MEL_SLOPES_BIN(unsigned long long *o)
+{
+  int n = (BC_MEL_SLOPES_BIN) <= 0;
+  *o = (unsigned long long)((BC_MEL_SLOPES_BIN) | 0);  /* check that BC_MEL_SLOPES_BIN is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_NORMALIZE_NONE(unsigned long long *o)
 {
   int n = (BC_NORMALIZE_NONE) <= 0;
@@ -776,6 +1144,41 @@ static int _cffi_const_BC_NORMALIZE_WINDOW_MEAN(unsigned long long *o)
 {
   int n = (BC_NORMALIZE_WINDOW_MEAN) <= 0;
   *o = (unsigned long long)((BC_NORMALIZE_WINDOW_MEAN) | 0);  /* check that BC_NORMALIZE_WINDOW_MEAN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_NORMALIZE_WINDOW_MEAN_STD(unsigned long long *o)
+{
+  int n = (BC_NORMALIZE_WINDOW_MEAN_STD) <= 0;
+  *o = (unsigned long long)((BC_NORMALIZE_WINDOW_MEAN_STD) | 0);  /* check that BC_NORMALIZE_WINDOW_MEAN_STD is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_NORMALIZE_MIN_MAX(unsigned long long *o)
+{
+  int n = (BC_NORMALIZE_MIN_MAX) <= 0;
+  *o = (unsigned long long)((BC_NORMALIZE_MIN_MAX) | 0);  /* check that BC_NORMALIZE_MIN_MAX is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_NONE(unsigned long long *o)
+{
+  int n = (BC_POOLING_NONE) <= 0;
+  *o = (unsigned long long)((BC_POOLING_NONE) | 0);  /* check that BC_POOLING_NONE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_MEAN_STD(unsigned long long *o)
+{
+  int n = (BC_POOLING_MEAN_STD) <= 0;
+  *o = (unsigned long long)((BC_POOLING_MEAN_STD) | 0);  /* check that BC_POOLING_MEAN_STD is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_MEAN(unsigned long long *o)
+{
+  int n = (BC_POOLING_MEAN) <= 0;
+  *o = (unsigned long long)((BC_POOLING_MEAN) | 0);  /* check that BC_POOLING_MEAN is an integer */
   return n;
 }
 
@@ -828,6 +1231,13 @@ static int _cffi_const_BC_CLIP_TOO_SHORT(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_TOO_FEW_FRAMES(unsigned long long *o)
+{
+  int n = (BC_TOO_FEW_FRAMES) <= 0;
+  *o = (unsigned long long)((BC_TOO_FEW_FRAMES) | 0);  /* check that BC_TOO_FEW_FRAMES is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_SAMPLE_NOT_FINITE(unsigned long long *o)
 {
   int n = (BC_SAMPLE_NOT_FINITE) <= 0;
@@ -842,6 +1252,13 @@ static int _cffi_const_BC_NEEDS_WHOLE_CLIP(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_NEEDS_STREAM(unsigned long long *o)
+{
+  int n = (BC_NEEDS_STREAM) <= 0;
+  *o = (unsigned long long)((BC_NEEDS_STREAM) | 0);  /* check that BC_NEEDS_STREAM is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_UNKNOWN_PROFILE(unsigned long long *o)
 {
   int n = (BC_UNKNOWN_PROFILE) <= 0;
@@ -853,6 +1270,27 @@ static int _cffi_const_BC_UNKNOWN_ISA(unsigned long long *o)
 {
   int n = (BC_UNKNOWN_ISA) <= 0;
   *o = (unsigned long long)((BC_UNKNOWN_ISA) | 0);  /* check that BC_UNKNOWN_ISA is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TABLES(unsigned long long *o)
+{
+  int n = (BC_BAD_TABLES) <= 0;
+  *o = (unsigned long long)((BC_BAD_TABLES) | 0);  /* check that BC_BAD_TABLES is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_QUANTIZATION(unsigned long long *o)
+{
+  int n = (BC_BAD_QUANTIZATION) <= 0;
+  *o = (unsigned long long)((BC_BAD_QUANTIZATION) | 0);  /* check that BC_BAD_QUANTIZATION is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_WINDOW_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_WINDOW_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_WINDOW_LENGTH) | 0);  /* check that BC_BAD_WINDOW_LENGTH is an integer */
   return n;
 }
 
@@ -1031,6 +1469,20 @@ static int _cffi_const_BC_BAD_DELTA(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_DESCRIPTORS(unsigned long long *o)
+{
+  int n = (BC_BAD_DESCRIPTORS) <= 0;
+  *o = (unsigned long long)((BC_BAD_DESCRIPTORS) | 0);  /* check that BC_BAD_DESCRIPTORS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_ROLLOFF(unsigned long long *o)
+{
+  int n = (BC_BAD_ROLLOFF) <= 0;
+  *o = (unsigned long long)((BC_BAD_ROLLOFF) | 0);  /* check that BC_BAD_ROLLOFF is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
 {
   int n = (BC_BAD_NORMALIZE) <= 0;
@@ -1038,10 +1490,115 @@ static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_POOLING(unsigned long long *o)
+{
+  int n = (BC_BAD_POOLING) <= 0;
+  *o = (unsigned long long)((BC_BAD_POOLING) | 0);  /* check that BC_BAD_POOLING is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_WIN_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_WIN_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_WIN_LENGTH) | 0);  /* check that BC_BAD_TFLM_WIN_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_HOP_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_HOP_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_HOP_LENGTH) | 0);  /* check that BC_BAD_TFLM_HOP_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_N_CHANNELS) | 0);  /* check that BC_BAD_TFLM_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMIN(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMIN) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMIN) | 0);  /* check that BC_BAD_TFLM_FMIN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMAX(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMAX) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMAX) | 0);  /* check that BC_BAD_TFLM_FMAX is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_IN_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_IN_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_IN_RATE) | 0);  /* check that BC_BAD_IN_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_OUT_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_OUT_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_OUT_RATE) | 0);  /* check that BC_BAD_OUT_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_N_CHANNELS) | 0);  /* check that BC_BAD_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TRIM_TOP_DB(unsigned long long *o)
+{
+  int n = (BC_BAD_TRIM_TOP_DB) <= 0;
+  *o = (unsigned long long)((BC_BAD_TRIM_TOP_DB) | 0);  /* check that BC_BAD_TRIM_TOP_DB is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FRAME_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_FRAME_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_FRAME_LENGTH) | 0);  /* check that BC_BAD_FRAME_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FIT(unsigned long long *o)
+{
+  int n = (BC_BAD_FIT) <= 0;
+  *o = (unsigned long long)((BC_BAD_FIT) | 0);  /* check that BC_BAD_FIT is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_WINDOW_HANN(unsigned long long *o)
 {
   int n = (BC_WINDOW_HANN) <= 0;
   *o = (unsigned long long)((BC_WINDOW_HANN) | 0);  /* check that BC_WINDOW_HANN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_HANN_SYMMETRIC(unsigned long long *o)
+{
+  int n = (BC_WINDOW_HANN_SYMMETRIC) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_HANN_SYMMETRIC) | 0);  /* check that BC_WINDOW_HANN_SYMMETRIC is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_POVEY(unsigned long long *o)
+{
+  int n = (BC_WINDOW_POVEY) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_POVEY) | 0);  /* check that BC_WINDOW_POVEY is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_HANN_INTEGER(unsigned long long *o)
+{
+  int n = (BC_WINDOW_HANN_INTEGER) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_HANN_INTEGER) | 0);  /* check that BC_WINDOW_HANN_INTEGER is an integer */
   return n;
 }
 
@@ -1084,10 +1641,10 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg0, (char **)&x0);
+      _cffi_type(18), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1100,7 +1657,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(43), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(166), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1110,12 +1667,223 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_features_normalize _cffi_d_bc_features_normalize
+#endif
+
+static bc_status _cffi_d_bc_features_quantize(float const * x0, size_t x1, float x2, int32_t x3, int8_t * x4)
+{
+  return bc_features_quantize(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int8_t * x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_features_quantize", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(34), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(34), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_features_quantize(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_features_quantize _cffi_d_bc_features_quantize
+#endif
+
+static bc_status _cffi_d_bc_fit_length(float const * x0, size_t x1, float * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length _cffi_d_bc_fit_length
+#endif
+
+static bc_status _cffi_d_bc_fit_length_int16(int16_t const * x0, size_t x1, int16_t * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length_int16(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int16_t * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length_int16", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(214), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(214), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length_int16(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length_int16 _cffi_d_bc_fit_length_int16
 #endif
 
 static bc_status _cffi_d_bc_frontend_check(bc_frontend_config const * x0)
@@ -1148,7 +1916,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1194,10 +1962,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(18), arg1, (char **)&x1);
+      _cffi_type(24), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1207,10 +1975,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1220,10 +1988,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1235,7 +2003,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1281,10 +2049,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(40), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1294,10 +2062,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1307,10 +2075,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1322,7 +2090,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1364,10 +2132,10 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg1, (char **)&x1);
+      _cffi_type(18), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1377,10 +2145,10 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg3, (char **)&x3);
+      _cffi_type(20), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1392,7 +2160,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1415,10 +2183,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1436,6 +2204,88 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_frontend_flush_count _cffi_d_bc_frontend_flush_count
+#endif
+
+static bc_status _cffi_d_bc_frontend_flush_int8(bc_frontend * x0, float x1, int32_t x2, int8_t * x3, size_t x4, size_t * x5)
+{
+  return bc_frontend_flush_int8(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float x1;
+  int32_t x2;
+  int8_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_flush_int8", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = (float)_cffi_to_c_float(arg1);
+  if (x1 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(34), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(34), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_flush_int8(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_flush_int8 _cffi_d_bc_frontend_flush_int8
 #endif
 
 static size_t _cffi_d_bc_frontend_frame_count(bc_frontend const * x0, size_t x1)
@@ -1459,10 +2309,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1548,12 +2398,82 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_init _cffi_d_bc_frontend_init
+#endif
+
+static bc_status _cffi_d_bc_frontend_init_tables(bc_frontend * x0, bc_frontend_tables const * x1, void * x2, size_t x3)
+{
+  return bc_frontend_init_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  bc_frontend_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_init_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(8), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_init_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_init_tables _cffi_d_bc_frontend_init_tables
 #endif
 
 static char const * _cffi_d_bc_frontend_isa_name(size_t x0)
@@ -1579,11 +2499,119 @@ _cffi_f_bc_frontend_isa_name(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_isa_name _cffi_d_bc_frontend_isa_name
+#endif
+
+static bc_status _cffi_d_bc_frontend_make_tables(bc_frontend_tables * x0, bc_frontend_config const * x1, void * x2, size_t x3)
+{
+  return bc_frontend_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend_tables * x0;
+  bc_frontend_config const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(64), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(64), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_make_tables _cffi_d_bc_frontend_make_tables
+#endif
+
+static size_t _cffi_d_bc_frontend_n_features(bc_frontend const * x0)
+{
+  return bc_frontend_n_features(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
+{
+  bc_frontend const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(235), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_n_features(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_n_features _cffi_d_bc_frontend_n_features
 #endif
 
 static bc_status _cffi_d_bc_frontend_profile(bc_frontend_config * x0, char const * x1)
@@ -1607,19 +2635,19 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(33), arg0, (char **)&x0);
+      _cffi_type(57), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(33), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(57), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(8), arg1, (char **)&x1);
+      _cffi_type(14), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1631,7 +2659,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1662,7 +2690,7 @@ _cffi_f_bc_frontend_profile_name(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
@@ -1707,10 +2735,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(40), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1720,10 +2748,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1733,10 +2761,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1748,7 +2776,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1777,10 +2805,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(235), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1842,10 +2870,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(18), arg1, (char **)&x1);
+      _cffi_type(24), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1855,10 +2883,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1868,10 +2896,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1883,12 +2911,111 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_push_float _cffi_d_bc_frontend_push_float
+#endif
+
+static bc_status _cffi_d_bc_frontend_push_int8(bc_frontend * x0, int16_t const * x1, size_t x2, float x3, int32_t x4, int8_t * x5, size_t x6, size_t * x7)
+{
+  return bc_frontend_push_int8(x0, x1, x2, x3, x4, x5, x6, x7);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  int16_t const * x1;
+  size_t x2;
+  float x3;
+  int32_t x4;
+  int8_t * x5;
+  size_t x6;
+  size_t * x7;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+  PyObject *arg7;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_push_int8", 8, 8, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6, &arg7))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = (float)_cffi_to_c_float(arg3);
+  if (x3 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(34), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(34), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x6 = _cffi_to_c_int(arg6, size_t);
+  if (x6 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg7, (char **)&x7);
+  if (datasize != 0) {
+    x7 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg7, (char **)&x7,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_push_int8(x0, x1, x2, x3, x4, x5, x6, x7); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_push_int8 _cffi_d_bc_frontend_push_int8
 #endif
 
 static size_t _cffi_d_bc_frontend_ram_size(bc_frontend_config const * x0)
@@ -1929,6 +3056,92 @@ _cffi_f_bc_frontend_ram_size(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_frontend_ram_size _cffi_d_bc_frontend_ram_size
 #endif
 
+static size_t _cffi_d_bc_frontend_room(bc_frontend const * x0, size_t x1)
+{
+  return bc_frontend_room(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
+{
+  bc_frontend const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_room", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(235), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_room(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_room _cffi_d_bc_frontend_room
+#endif
+
+static size_t _cffi_d_bc_frontend_tables_size(bc_frontend_config const * x0)
+{
+  return bc_frontend_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_tables_size _cffi_d_bc_frontend_tables_size
+#endif
+
 static bc_status _cffi_d_bc_frontend_use_isa(bc_frontend * x0, char const * x1)
 {
   return bc_frontend_use_isa(x0, x1);
@@ -1959,10 +3172,10 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(8), arg1, (char **)&x1);
+      _cffi_type(14), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1974,12 +3187,829 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_use_isa _cffi_d_bc_frontend_use_isa
+#endif
+
+static size_t _cffi_d_bc_frontend_work_size(bc_frontend_tables const * x0)
+{
+  return bc_frontend_work_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_work_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(8), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(8), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_work_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_work_size _cffi_d_bc_frontend_work_size
+#endif
+
+static bc_status _cffi_d_bc_normalize_peak(float const * x0, size_t x1, float * x2)
+{
+  return bc_normalize_peak(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_normalize_peak", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_normalize_peak(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_normalize_peak _cffi_d_bc_normalize_peak
+#endif
+
+static bc_status _cffi_d_bc_resampler_check(int32_t x0, int32_t x1)
+{
+  return bc_resampler_check(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_check", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_check(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_check _cffi_d_bc_resampler_check
+#endif
+
+static bc_status _cffi_d_bc_resampler_flush(bc_resampler * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_resampler_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush _cffi_d_bc_resampler_flush
+#endif
+
+static size_t _cffi_d_bc_resampler_flush_count(bc_resampler const * x0)
+{
+  return bc_resampler_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_resampler const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(248), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush_count _cffi_d_bc_resampler_flush_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_init(bc_resampler * x0, bc_resampler_tables const * x1, void * x2, size_t x3)
+{
+  return bc_resampler_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  bc_resampler_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(71), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(71), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_init _cffi_d_bc_resampler_init
+#endif
+
+static char const * _cffi_d_bc_resampler_isa_name(size_t x0)
+{
+  return bc_resampler_isa_name(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_isa_name(PyObject *self, PyObject *arg0)
+{
+  size_t x0;
+  char const * result;
+  PyObject *pyresult;
+
+  x0 = _cffi_to_c_int(arg0, size_t);
+  if (x0 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_isa_name(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_isa_name _cffi_d_bc_resampler_isa_name
+#endif
+
+static size_t _cffi_d_bc_resampler_length(int32_t x0, int32_t x1, size_t x2)
+{
+  return bc_resampler_length(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_length(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t x2;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_length", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_length(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_length _cffi_d_bc_resampler_length
+#endif
+
+static bc_status _cffi_d_bc_resampler_make_tables(bc_resampler_tables * x0, int32_t x1, int32_t x2, void * x3, size_t x4)
+{
+  return bc_resampler_make_tables(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
+{
+  bc_resampler_tables * x0;
+  int32_t x1;
+  int32_t x2;
+  void * x3;
+  size_t x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_make_tables", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(102), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(102), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_make_tables(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_make_tables _cffi_d_bc_resampler_make_tables
+#endif
+
+static bc_status _cffi_d_bc_resampler_push(bc_resampler * x0, int16_t const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push _cffi_d_bc_resampler_push
+#endif
+
+static size_t _cffi_d_bc_resampler_push_count(bc_resampler const * x0, size_t x1)
+{
+  return bc_resampler_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
+{
+  bc_resampler const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(248), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_count _cffi_d_bc_resampler_push_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_push_float(bc_resampler * x0, float const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_float _cffi_d_bc_resampler_push_float
+#endif
+
+static size_t _cffi_d_bc_resampler_ram_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_ram_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_ram_size _cffi_d_bc_resampler_ram_size
+#endif
+
+static size_t _cffi_d_bc_resampler_tables_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_tables_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_tables_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_tables_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_tables_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_tables_size _cffi_d_bc_resampler_tables_size
+#endif
+
+static bc_status _cffi_d_bc_resampler_use_isa(bc_resampler * x0, char const * x1)
+{
+  return bc_resampler_use_isa(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  char const * x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_use_isa", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(70), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_use_isa(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_use_isa _cffi_d_bc_resampler_use_isa
 #endif
 
 static char const * _cffi_d_bc_status_string(bc_status x0)
@@ -1994,7 +4024,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(46), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(229), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2004,11 +4034,1380 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
+#endif
+
+static bc_status _cffi_d_bc_tflm_check(bc_tflm_config const * x0)
+{
+  return bc_tflm_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(130), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_check _cffi_d_bc_tflm_check
+#endif
+
+static bc_status _cffi_d_bc_tflm_default(bc_tflm_config * x0, int32_t x1)
+{
+  return bc_tflm_default(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
+{
+  bc_tflm_config * x0;
+  int32_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_default", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(126), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_default(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_default _cffi_d_bc_tflm_default
+#endif
+
+static bc_status _cffi_d_bc_tflm_init(bc_tflm * x0, bc_tflm_tables const * x1, void * x2, size_t x3)
+{
+  return bc_tflm_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  bc_tflm_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(113), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(113), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_init _cffi_d_bc_tflm_init
+#endif
+
+static bc_status _cffi_d_bc_tflm_make_tables(bc_tflm_config const * x0, bc_tflm_tables * x1, void * x2, size_t x3)
+{
+  return bc_tflm_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
+{
+  bc_tflm_config const * x0;
+  bc_tflm_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(130), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_make_tables _cffi_d_bc_tflm_make_tables
+#endif
+
+static bc_status _cffi_d_bc_tflm_push(bc_tflm * x0, int16_t const * x1, size_t x2, uint16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_tflm_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  int16_t const * x1;
+  size_t x2;
+  uint16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(121), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(121), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push _cffi_d_bc_tflm_push
+#endif
+
+static size_t _cffi_d_bc_tflm_push_count(bc_tflm const * x0, size_t x1)
+{
+  return bc_tflm_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
+{
+  bc_tflm const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(255), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(255), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push_count _cffi_d_bc_tflm_push_count
+#endif
+
+static size_t _cffi_d_bc_tflm_ram_size(bc_tflm_tables const * x0)
+{
+  return bc_tflm_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(113), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_ram_size _cffi_d_bc_tflm_ram_size
+#endif
+
+static bc_status _cffi_d_bc_tflm_reset(bc_tflm * x0)
+{
+  return bc_tflm_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
+{
+  bc_tflm * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_reset _cffi_d_bc_tflm_reset
+#endif
+
+static size_t _cffi_d_bc_tflm_tables_size(bc_tflm_config const * x0)
+{
+  return bc_tflm_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(130), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_tables_size _cffi_d_bc_tflm_tables_size
+#endif
+
+static void _cffi_d_bc_tflm_to_float(uint16_t const * x0, size_t x1, float * x2)
+{
+  bc_tflm_to_float(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_float", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(284), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_float(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_float _cffi_d_bc_tflm_to_float
+#endif
+
+static void _cffi_d_bc_tflm_to_int8(uint16_t const * x0, size_t x1, int8_t * x2)
+{
+  bc_tflm_to_int8(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  int8_t * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_int8", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(284), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(34), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(34), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_int8(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_int8 _cffi_d_bc_tflm_to_int8
+#endif
+
+static bc_status _cffi_d_bc_to_mono(float const * x0, size_t x1, int32_t x2, float * x3)
+{
+  return bc_to_mono(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  int32_t x2;
+  float * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono _cffi_d_bc_to_mono
+#endif
+
+static bc_status _cffi_d_bc_to_mono_int16(int16_t const * x0, size_t x1, int32_t x2, int16_t * x3)
+{
+  return bc_to_mono_int16(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int32_t x2;
+  int16_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono_int16", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(214), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(214), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono_int16(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono_int16 _cffi_d_bc_to_mono_int16
+#endif
+
+static bc_status _cffi_d_bc_trim(float const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim _cffi_d_bc_trim
+#endif
+
+static bc_status _cffi_d_bc_trim_int16(int16_t const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim_int16(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim_int16", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim_int16(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim_int16 _cffi_d_bc_trim_int16
+#endif
+
+static bc_status _cffi_d_bc_windows_init(bc_windows * x0, bc_frontend * x1, size_t x2, size_t x3, void * x4, size_t x5)
+{
+  return bc_windows_init(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_init(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  bc_frontend * x1;
+  size_t x2;
+  size_t x3;
+  void * x4;
+  size_t x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_init", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(139), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x5 = _cffi_to_c_int(arg5, size_t);
+  if (x5 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_init(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_init _cffi_d_bc_windows_init
+#endif
+
+static bc_status _cffi_d_bc_windows_push(bc_windows * x0, int16_t const * x1, size_t x2, float * x3, size_t * x4, int * x5)
+{
+  return bc_windows_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t * x4;
+  int * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(139), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(40), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(152), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push _cffi_d_bc_windows_push
+#endif
+
+static size_t _cffi_d_bc_windows_push_count(bc_windows const * x0, size_t x1)
+{
+  return bc_windows_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
+{
+  bc_windows const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(265), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push_count _cffi_d_bc_windows_push_count
+#endif
+
+static bc_status _cffi_d_bc_windows_push_float(bc_windows * x0, float const * x1, size_t x2, float * x3, size_t * x4, int * x5)
+{
+  return bc_windows_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t * x4;
+  int * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(139), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(152), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push_float _cffi_d_bc_windows_push_float
+#endif
+
+static size_t _cffi_d_bc_windows_ram_size(bc_frontend const * x0, size_t x1)
+{
+  return bc_windows_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
+{
+  bc_frontend const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(235), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_ram_size _cffi_d_bc_windows_ram_size
+#endif
+
+static void _cffi_d_bc_windows_reset(bc_windows * x0)
+{
+  bc_windows_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
+{
+  bc_windows * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(139), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_windows_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_windows_reset _cffi_d_bc_windows_reset
+#endif
+
+static size_t _cffi_d_bc_windows_room(bc_windows const * x0)
+{
+  return bc_windows_room(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
+{
+  bc_windows const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(265), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_room(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_room _cffi_d_bc_windows_room
+#endif
+
+static size_t _cffi_d_bc_windows_row_count(bc_windows const * x0)
+{
+  return bc_windows_row_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
+{
+  bc_windows const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(265), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_row_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_row_count _cffi_d_bc_windows_row_count
 #endif
 
 _CFFI_UNUSED_FN
@@ -2016,7 +5415,7 @@ static void _cffi_checkfld__bc_frontend(bc_frontend *p)
 {
   /* only to generate compile-time warnings or errors */
   (void)p;
-  { uint64_t(*tmp)[40] = &p->opaque; (void)tmp; }
+  { uint64_t(*tmp)[64] = &p->opaque; (void)tmp; }
 }
 struct _cffi_align__bc_frontend { char x; bc_frontend y; };
 
@@ -2051,224 +5450,654 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
   { bc_dct_norm *tmp = &p->dct_norm; (void)tmp; }
   (void)((p->lifter) | 0);  /* check that 'bc_frontend_config.lifter' is an integer */
   (void)((p->delta) | 0);  /* check that 'bc_frontend_config.delta' is an integer */
+  (void)((p->descriptors) | 0);  /* check that 'bc_frontend_config.descriptors' is an integer */
+  { float *tmp = &p->rolloff; (void)tmp; }
   { bc_normalize *tmp = &p->normalize; (void)tmp; }
+  { bc_pooling *tmp = &p->pooling; (void)tmp; }
 }
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_frontend_tables(bc_frontend_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_frontend_config *tmp = &p->config; (void)tmp; }
+  { float *tmp = &p->ref_level; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_frontend_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_frontend_tables.n_twiddles' is an integer */
+  { float const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_frontend_tables.n_split' is an integer */
+  { float const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_window) | 0);  /* check that 'bc_frontend_tables.n_window' is an integer */
+  { float const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_leak) | 0);  /* check that 'bc_frontend_tables.n_leak' is an integer */
+  { float const * *tmp = &p->leak; (void)tmp; }
+  (void)((p->n_bands) | 0);  /* check that 'bc_frontend_tables.n_bands' is an integer */
+  { uint16_t const * *tmp = &p->bands; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_frontend_tables.n_weights' is an integer */
+  { float const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_dct) | 0);  /* check that 'bc_frontend_tables.n_dct' is an integer */
+  { float const * *tmp = &p->dct; (void)tmp; }
+}
+struct _cffi_align__bc_frontend_tables { char x; bc_frontend_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler(bc_resampler *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[32] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_resampler { char x; bc_resampler y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler_tables(bc_resampler_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->in_rate) | 0);  /* check that 'bc_resampler_tables.in_rate' is an integer */
+  (void)((p->out_rate) | 0);  /* check that 'bc_resampler_tables.out_rate' is an integer */
+  { float const * *tmp = &p->sharp; (void)tmp; }
+  (void)((p->n_sharp) | 0);  /* check that 'bc_resampler_tables.n_sharp' is an integer */
+  { float const * *tmp = &p->phases; (void)tmp; }
+  (void)((p->n_phases) | 0);  /* check that 'bc_resampler_tables.n_phases' is an integer */
+}
+struct _cffi_align__bc_resampler_tables { char x; bc_resampler_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm(bc_tflm *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_tflm_tables const * *tmp = &p->tables; (void)tmp; }
+  { union bc_tflm_bin * *tmp = &p->bins; (void)tmp; }
+  { uint32_t * *tmp = &p->noise; (void)tmp; }
+  { int16_t * *tmp = &p->samples; (void)tmp; }
+  (void)((p->next) | 0);  /* check that 'bc_tflm.next' is an integer */
+  (void)((p->missing) | 0);  /* check that 'bc_tflm.missing' is an integer */
+}
+struct _cffi_align__bc_tflm { char x; bc_tflm y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_config(bc_tflm_config *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->sample_rate) | 0);  /* check that 'bc_tflm_config.sample_rate' is an integer */
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_config.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_config.hop_length' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_config.n_channels' is an integer */
+  { float *tmp = &p->fmin; (void)tmp; }
+  { float *tmp = &p->fmax; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_config { char x; bc_tflm_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_tables(bc_tflm_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_tables.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_tables.hop_length' is an integer */
+  (void)((p->n_fft) | 0);  /* check that 'bc_tflm_tables.n_fft' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_tables.n_channels' is an integer */
+  (void)((p->first_bin) | 0);  /* check that 'bc_tflm_tables.first_bin' is an integer */
+  (void)((p->n_window) | 0);  /* check that 'bc_tflm_tables.n_window' is an integer */
+  { int16_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_tflm_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_tflm_tables.n_twiddles' is an integer */
+  { uint32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_tflm_tables.n_split' is an integer */
+  { uint32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_span) | 0);  /* check that 'bc_tflm_tables.n_span' is an integer */
+  { uint16_t const * *tmp = &p->span; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_tflm_tables.n_weights' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_gain) | 0);  /* check that 'bc_tflm_tables.n_gain' is an integer */
+  { int16_t const * *tmp = &p->gain; (void)tmp; }
+  (void)((p->n_curve) | 0);  /* check that 'bc_tflm_tables.n_curve' is an integer */
+  { uint16_t const * *tmp = &p->curve; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_tables { char x; bc_tflm_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_windows(bc_windows *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[12] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_windows { char x; bc_windows y; };
 
 static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DCT_NORM", (void *)_cffi_const_BC_BAD_DCT_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DELTA", (void *)_cffi_const_BC_BAD_DELTA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_DESCRIPTORS", (void *)_cffi_const_BC_BAD_DESCRIPTORS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FIT", (void *)_cffi_const_BC_BAD_FIT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMAX", (void *)_cffi_const_BC_BAD_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMIN", (void *)_cffi_const_BC_BAD_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FRAME_LENGTH", (void *)_cffi_const_BC_BAD_FRAME_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FRAMING", (void *)_cffi_const_BC_BAD_FRAMING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_HOP_LENGTH", (void *)_cffi_const_BC_BAD_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_IN_RATE", (void *)_cffi_const_BC_BAD_IN_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LIFTER", (void *)_cffi_const_BC_BAD_LIFTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LOG_OFFSET", (void *)_cffi_const_BC_BAD_LOG_OFFSET, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_NORM", (void *)_cffi_const_BC_BAD_MEL_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SCALE", (void *)_cffi_const_BC_BAD_MEL_SCALE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SLOPES", (void *)_cffi_const_BC_BAD_MEL_SLOPES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_NORMALIZE", (void *)_cffi_const_BC_BAD_NORMALIZE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_N_CHANNELS", (void *)_cffi_const_BC_BAD_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_FFT", (void *)_cffi_const_BC_BAD_N_FFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MELS", (void *)_cffi_const_BC_BAD_N_MELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MFCC", (void *)_cffi_const_BC_BAD_N_MFCC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_OUT_RATE", (void *)_cffi_const_BC_BAD_OUT_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_POOLING", (void *)_cffi_const_BC_BAD_POOLING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_PREEMPHASIS", (void *)_cffi_const_BC_BAD_PREEMPHASIS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_QUANTIZATION", (void *)_cffi_const_BC_BAD_QUANTIZATION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REF", (void *)_cffi_const_BC_BAD_REF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REMOVE_DC", (void *)_cffi_const_BC_BAD_REMOVE_DC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_ROLLOFF", (void *)_cffi_const_BC_BAD_ROLLOFF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SPECTRUM", (void *)_cffi_const_BC_BAD_SPECTRUM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TABLES", (void *)_cffi_const_BC_BAD_TABLES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMAX", (void *)_cffi_const_BC_BAD_TFLM_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMIN", (void *)_cffi_const_BC_BAD_TFLM_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_HOP_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_N_CHANNELS", (void *)_cffi_const_BC_BAD_TFLM_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_WIN_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TRIM_TOP_DB", (void *)_cffi_const_BC_BAD_TRIM_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_WINDOW_LENGTH", (void *)_cffi_const_BC_BAD_WINDOW_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_POSITION", (void *)_cffi_const_BC_BAD_WINDOW_POSITION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WIN_LENGTH", (void *)_cffi_const_BC_BAD_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_CLIP_TOO_SHORT", (void *)_cffi_const_BC_CLIP_TOO_SHORT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_DB", (void *)_cffi_const_BC_COMPRESSION_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_LOG", (void *)_cffi_const_BC_COMPRESSION_LOG, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_LOG10_WHISPER", (void *)_cffi_const_BC_COMPRESSION_LOG10_WHISPER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_LOG_MAX", (void *)_cffi_const_BC_COMPRESSION_LOG_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_NONE", (void *)_cffi_const_BC_COMPRESSION_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_PCEN", (void *)_cffi_const_BC_COMPRESSION_PCEN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_TFLM", (void *)_cffi_const_BC_COMPRESSION_TFLM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_HTK", (void *)_cffi_const_BC_DCT_NORM_HTK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_KALDI", (void *)_cffi_const_BC_DCT_NORM_KALDI, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_NONE", (void *)_cffi_const_BC_DCT_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_ORTHO", (void *)_cffi_const_BC_DCT_NORM_ORTHO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_BANDWIDTH", (void *)_cffi_const_BC_DESCRIPTOR_BANDWIDTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_CENTROID", (void *)_cffi_const_BC_DESCRIPTOR_CENTROID, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_RMS", (void *)_cffi_const_BC_DESCRIPTOR_RMS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_ROLLOFF", (void *)_cffi_const_BC_DESCRIPTOR_ROLLOFF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_ZCR", (void *)_cffi_const_BC_DESCRIPTOR_ZCR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_CENTER", (void *)_cffi_const_BC_FIT_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_END", (void *)_cffi_const_BC_FIT_END, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_REFLECT", (void *)_cffi_const_BC_FRAMING_CENTER_REFLECT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_ZERO", (void *)_cffi_const_BC_FRAMING_CENTER_ZERO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FRAMING_KALDI_MIRROR", (void *)_cffi_const_BC_FRAMING_KALDI_MIRROR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FRAMING_KALDI_SNIP", (void *)_cffi_const_BC_FRAMING_KALDI_SNIP, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_LEFT", (void *)_cffi_const_BC_FRAMING_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_NORM_NONE", (void *)_cffi_const_BC_MEL_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_NORM_SLANEY", (void *)_cffi_const_BC_MEL_NORM_SLANEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SCALE_HTK", (void *)_cffi_const_BC_MEL_SCALE_HTK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SCALE_SLANEY", (void *)_cffi_const_BC_MEL_SCALE_SLANEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_MEL_SLOPES_BIN", (void *)_cffi_const_BC_MEL_SLOPES_BIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_HZ", (void *)_cffi_const_BC_MEL_SLOPES_HZ, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_MEL", (void *)_cffi_const_BC_MEL_SLOPES_MEL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NEEDS_STREAM", (void *)_cffi_const_BC_NEEDS_STREAM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NEEDS_WHOLE_CLIP", (void *)_cffi_const_BC_NEEDS_WHOLE_CLIP, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NORMALIZE_MIN_MAX", (void *)_cffi_const_BC_NORMALIZE_MIN_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_NONE", (void *)_cffi_const_BC_NORMALIZE_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_WINDOW_MEAN", (void *)_cffi_const_BC_NORMALIZE_WINDOW_MEAN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NORMALIZE_WINDOW_MEAN_STD", (void *)_cffi_const_BC_NORMALIZE_WINDOW_MEAN_STD, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NULL_POINTER", (void *)_cffi_const_BC_NULL_POINTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_OK", (void *)_cffi_const_BC_OK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_OUTPUT_TOO_SMALL", (void *)_cffi_const_BC_OUTPUT_TOO_SMALL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_MEAN", (void *)_cffi_const_BC_POOLING_MEAN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_MEAN_STD", (void *)_cffi_const_BC_POOLING_MEAN_STD, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_NONE", (void *)_cffi_const_BC_POOLING_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_RAM_TOO_SMALL", (void *)_cffi_const_BC_RAM_TOO_SMALL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SAMPLE_NOT_FINITE", (void *)_cffi_const_BC_SAMPLE_NOT_FINITE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SPECTRUM_MAGNITUDE", (void *)_cffi_const_BC_SPECTRUM_MAGNITUDE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SPECTRUM_POWER", (void *)_cffi_const_BC_SPECTRUM_POWER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_TOO_FEW_FRAMES", (void *)_cffi_const_BC_TOO_FEW_FRAMES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_UNKNOWN_ISA", (void *)_cffi_const_BC_UNKNOWN_ISA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_UNKNOWN_PROFILE", (void *)_cffi_const_BC_UNKNOWN_PROFILE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_HANN", (void *)_cffi_const_BC_WINDOW_HANN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_WINDOW_HANN_INTEGER", (void *)_cffi_const_BC_WINDOW_HANN_INTEGER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_WINDOW_HANN_SYMMETRIC", (void *)_cffi_const_BC_WINDOW_HANN_SYMMETRIC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_features_normalize },
-  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_frontend_check },
-  { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_compute },
-  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_compute_int16 },
-  { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 10), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 51), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_frame_count },
+  { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 162), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_features_quantize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 173), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 211), (void *)_cffi_d_bc_fit_length_int16 },
+  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 60), (void *)_cffi_d_bc_frontend_check },
+  { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
+  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_compute_int16 },
+  { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_flush_int8 },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_isa_name },
-  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 32), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_profile_name },
-  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_count },
-  { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 58), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 45), (void *)_cffi_d_bc_status_string },
+  { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_frontend_make_tables },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 56), (void *)_cffi_d_bc_frontend_profile },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_push },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
+  { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push_int8 },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 244), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 168), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 224), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 69), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 275), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 250), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 75), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 228), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 129), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 125), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 111), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 132), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 117), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 254), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 261), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 108), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 258), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 283), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 288), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 180), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 202), (void *)_cffi_d_bc_trim_int16 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 138), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 154), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 267), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 146), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 77) },
+              _CFFI_OP(_CFFI_OP_NOOP, 326) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 75) },
+               _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 70) },
+              _CFFI_OP(_CFFI_OP_NOOP, 309) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 71) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 310) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 63) },
+               _CFFI_OP(_CFFI_OP_NOOP, 295) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 69) },
+                _CFFI_OP(_CFFI_OP_NOOP, 305) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 67) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 68) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 301) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 66) },
+                _CFFI_OP(_CFFI_OP_NOOP, 299) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 61) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 293) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 73) },
+           _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 73) },
+              _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 62) },
+                _CFFI_OP(_CFFI_OP_NOOP, 294) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 33) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "descriptors", offsetof(bc_frontend_config, descriptors),
+                   sizeof(((bc_frontend_config *)0)->descriptors),
+                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "rolloff", offsetof(bc_frontend_config, rolloff),
+               sizeof(((bc_frontend_config *)0)->rolloff),
+               _CFFI_OP(_CFFI_OP_NOOP, 32) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 43) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 166) },
+  { "pooling", offsetof(bc_frontend_config, pooling),
+               sizeof(((bc_frontend_config *)0)->pooling),
+               _CFFI_OP(_CFFI_OP_NOOP, 302) },
+  { "config", offsetof(bc_frontend_tables, config),
+              sizeof(((bc_frontend_tables *)0)->config),
+              _CFFI_OP(_CFFI_OP_NOOP, 297) },
+  { "ref_level", offsetof(bc_frontend_tables, ref_level),
+                 sizeof(((bc_frontend_tables *)0)->ref_level),
+                 _CFFI_OP(_CFFI_OP_NOOP, 32) },
+  { "n_position", offsetof(bc_frontend_tables, n_position),
+                  sizeof(((bc_frontend_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "position", offsetof(bc_frontend_tables, position),
+                sizeof(((bc_frontend_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
+                  sizeof(((bc_frontend_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "twiddles", offsetof(bc_frontend_tables, twiddles),
+                sizeof(((bc_frontend_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_split", offsetof(bc_frontend_tables, n_split),
+               sizeof(((bc_frontend_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "split", offsetof(bc_frontend_tables, split),
+             sizeof(((bc_frontend_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_window", offsetof(bc_frontend_tables, n_window),
+                sizeof(((bc_frontend_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "window", offsetof(bc_frontend_tables, window),
+              sizeof(((bc_frontend_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_leak", offsetof(bc_frontend_tables, n_leak),
+              sizeof(((bc_frontend_tables *)0)->n_leak),
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "leak", offsetof(bc_frontend_tables, leak),
+            sizeof(((bc_frontend_tables *)0)->leak),
+            _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_bands", offsetof(bc_frontend_tables, n_bands),
+               sizeof(((bc_frontend_tables *)0)->n_bands),
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "bands", offsetof(bc_frontend_tables, bands),
+             sizeof(((bc_frontend_tables *)0)->bands),
+             _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "n_weights", offsetof(bc_frontend_tables, n_weights),
+                 sizeof(((bc_frontend_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "weights", offsetof(bc_frontend_tables, weights),
+               sizeof(((bc_frontend_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_dct", offsetof(bc_frontend_tables, n_dct),
+             sizeof(((bc_frontend_tables *)0)->n_dct),
+             _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "dct", offsetof(bc_frontend_tables, dct),
+           sizeof(((bc_frontend_tables *)0)->dct),
+           _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "opaque", offsetof(bc_resampler, opaque),
+              sizeof(((bc_resampler *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 324) },
+  { "in_rate", offsetof(bc_resampler_tables, in_rate),
+               sizeof(((bc_resampler_tables *)0)->in_rate),
+               _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "out_rate", offsetof(bc_resampler_tables, out_rate),
+                sizeof(((bc_resampler_tables *)0)->out_rate),
+                _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "sharp", offsetof(bc_resampler_tables, sharp),
+             sizeof(((bc_resampler_tables *)0)->sharp),
+             _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_sharp", offsetof(bc_resampler_tables, n_sharp),
+               sizeof(((bc_resampler_tables *)0)->n_sharp),
+               _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "phases", offsetof(bc_resampler_tables, phases),
+              sizeof(((bc_resampler_tables *)0)->phases),
+              _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_phases", offsetof(bc_resampler_tables, n_phases),
+                sizeof(((bc_resampler_tables *)0)->n_phases),
+                _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "tables", offsetof(bc_tflm, tables),
+              sizeof(((bc_tflm *)0)->tables),
+              _CFFI_OP(_CFFI_OP_NOOP, 113) },
+  { "bins", offsetof(bc_tflm, bins),
+            sizeof(((bc_tflm *)0)->bins),
+            _CFFI_OP(_CFFI_OP_NOOP, 328) },
+  { "noise", offsetof(bc_tflm, noise),
+             sizeof(((bc_tflm *)0)->noise),
+             _CFFI_OP(_CFFI_OP_NOOP, 318) },
+  { "samples", offsetof(bc_tflm, samples),
+               sizeof(((bc_tflm *)0)->samples),
+               _CFFI_OP(_CFFI_OP_NOOP, 214) },
+  { "next", offsetof(bc_tflm, next),
+            sizeof(((bc_tflm *)0)->next),
+            _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "missing", offsetof(bc_tflm, missing),
+               sizeof(((bc_tflm *)0)->missing),
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "sample_rate", offsetof(bc_tflm_config, sample_rate),
+                   sizeof(((bc_tflm_config *)0)->sample_rate),
+                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "win_length", offsetof(bc_tflm_config, win_length),
+                  sizeof(((bc_tflm_config *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "hop_length", offsetof(bc_tflm_config, hop_length),
+                  sizeof(((bc_tflm_config *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "n_channels", offsetof(bc_tflm_config, n_channels),
+                  sizeof(((bc_tflm_config *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+  { "fmin", offsetof(bc_tflm_config, fmin),
+            sizeof(((bc_tflm_config *)0)->fmin),
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+  { "fmax", offsetof(bc_tflm_config, fmax),
+            sizeof(((bc_tflm_config *)0)->fmax),
+            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+  { "win_length", offsetof(bc_tflm_tables, win_length),
+                  sizeof(((bc_tflm_tables *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "hop_length", offsetof(bc_tflm_tables, hop_length),
+                  sizeof(((bc_tflm_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "n_fft", offsetof(bc_tflm_tables, n_fft),
+             sizeof(((bc_tflm_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "n_channels", offsetof(bc_tflm_tables, n_channels),
+                  sizeof(((bc_tflm_tables *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "first_bin", offsetof(bc_tflm_tables, first_bin),
+                 sizeof(((bc_tflm_tables *)0)->first_bin),
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "n_window", offsetof(bc_tflm_tables, n_window),
+                sizeof(((bc_tflm_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "window", offsetof(bc_tflm_tables, window),
+              sizeof(((bc_tflm_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "n_position", offsetof(bc_tflm_tables, n_position),
+                  sizeof(((bc_tflm_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "position", offsetof(bc_tflm_tables, position),
+                sizeof(((bc_tflm_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
+                  sizeof(((bc_tflm_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "twiddles", offsetof(bc_tflm_tables, twiddles),
+                sizeof(((bc_tflm_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 319) },
+  { "n_split", offsetof(bc_tflm_tables, n_split),
+               sizeof(((bc_tflm_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "split", offsetof(bc_tflm_tables, split),
+             sizeof(((bc_tflm_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 319) },
+  { "n_span", offsetof(bc_tflm_tables, n_span),
+              sizeof(((bc_tflm_tables *)0)->n_span),
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "span", offsetof(bc_tflm_tables, span),
+            sizeof(((bc_tflm_tables *)0)->span),
+            _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "n_weights", offsetof(bc_tflm_tables, n_weights),
+                 sizeof(((bc_tflm_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "weights", offsetof(bc_tflm_tables, weights),
+               sizeof(((bc_tflm_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "n_gain", offsetof(bc_tflm_tables, n_gain),
+              sizeof(((bc_tflm_tables *)0)->n_gain),
+              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "gain", offsetof(bc_tflm_tables, gain),
+            sizeof(((bc_tflm_tables *)0)->gain),
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "n_curve", offsetof(bc_tflm_tables, n_curve),
+               sizeof(((bc_tflm_tables *)0)->n_curve),
+               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+  { "curve", offsetof(bc_tflm_tables, curve),
+             sizeof(((bc_tflm_tables *)0)->curve),
+             _CFFI_OP(_CFFI_OP_NOOP, 284) },
+  { "opaque", offsetof(bc_windows, opaque),
+              sizeof(((bc_windows *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 322) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 64, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 296, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 65, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 27 },
+  { "bc_frontend_config", 297, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
+  { "bc_frontend_tables", 298, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
+  { "bc_resampler", 303, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 49, 1 },
+  { "bc_resampler_tables", 304, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 50, 6 },
+  { "bc_tflm", 306, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 56, 6 },
+  { "bc_tflm_bin", 329, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+    (size_t)-1, -1, -1, 0 /* opaque */ },
+  { "bc_tflm_config", 307, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 62, 6 },
+  { "bc_tflm_tables", 308, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 68, 21 },
+  { "bc_windows", 311, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 89, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "bc_compression", 61, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
-    "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX" },
-  { "bc_dct_norm", 62, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
-    "BC_DCT_NORM_NONE" },
-  { "bc_framing", 63, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
-    "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT" },
-  { "bc_mel_norm", 66, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "$1", 313, _cffi_prim_int(4, 0),
+    "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
+  { "bc_compression", 293, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+    "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
+    "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
+  { "bc_dct_norm", 294, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+    "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
+  { "bc_fit", 178, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+    "BC_FIT_END,BC_FIT_CENTER" },
+  { "bc_framing", 295, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+    "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
+  { "bc_mel_norm", 299, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 67, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 300, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 68, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
-    "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL" },
-  { "bc_normalize", 43, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
-    "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN" },
-  { "bc_spectrum", 69, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_mel_slopes", 301, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+    "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
+  { "bc_normalize", 166, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+    "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
+  { "bc_pooling", 302, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+    "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
+  { "bc_spectrum", 305, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 46, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
-    "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_SAMPLE_NOT_FINITE,BC_NEEDS_WHOLE_CLIP,"
-    "BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,"
-    "BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,"
-    "BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,"
-    "BC_BAD_LOG_OFFSET,BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,"
-    "BC_BAD_NORMALIZE" },
-  { "bc_window", 70, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
-    "BC_WINDOW_HANN" },
-  { "bc_window_position", 71, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_status", 229, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+    "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
+    "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
+    "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
+    "BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,BC_BAD_MEL_SCALE,"
+    "BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,BC_BAD_LOG_OFFSET,"
+    "BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
+    "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
+    "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,"
+    "BC_BAD_FRAME_LENGTH,BC_BAD_FIT" },
+  { "bc_window", 309, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+    "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
+  { "bc_window_position", 310, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 61 },
-  { "bc_dct_norm", 62 },
-  { "bc_framing", 63 },
-  { "bc_frontend", 64 },
-  { "bc_frontend_config", 65 },
-  { "bc_mel_norm", 66 },
-  { "bc_mel_scale", 67 },
-  { "bc_mel_slopes", 68 },
-  { "bc_normalize", 43 },
-  { "bc_spectrum", 69 },
-  { "bc_status", 46 },
-  { "bc_window", 70 },
-  { "bc_window_position", 71 },
+  { "bc_compression", 293 },
+  { "bc_dct_norm", 294 },
+  { "bc_fit", 178 },
+  { "bc_framing", 295 },
+  { "bc_frontend", 296 },
+  { "bc_frontend_config", 297 },
+  { "bc_frontend_tables", 298 },
+  { "bc_mel_norm", 299 },
+  { "bc_mel_scale", 300 },
+  { "bc_mel_slopes", 301 },
+  { "bc_normalize", 166 },
+  { "bc_pooling", 302 },
+  { "bc_resampler", 303 },
+  { "bc_resampler_tables", 304 },
+  { "bc_spectrum", 305 },
+  { "bc_status", 229 },
+  { "bc_tflm", 306 },
+  { "bc_tflm_config", 307 },
+  { "bc_tflm_tables", 308 },
+  { "bc_window", 309 },
+  { "bc_window_position", 310 },
+  { "bc_windows", 311 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -2278,12 +6107,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  73,  /* num_globals */
-  2,  /* num_struct_unions */
-  11,  /* num_enums */
-  13,  /* num_typenames */
+  164,  /* num_globals */
+  10,  /* num_struct_unions */
+  14,  /* num_enums */
+  22,  /* num_typenames */
   NULL,  /* no includes */
-  80,  /* num_types */
+  331,  /* num_types */
   0,  /* flags */
 };
 

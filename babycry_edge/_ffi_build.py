@@ -14,7 +14,15 @@ from pathlib import Path
 import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status.h", "frontend.h")
+HEADERS = (
+    "status.h",
+    "frontend.h",
+    "tables.h",
+    "windows.h",
+    "tflm.h",
+    "resample.h",
+    "conditioning.h",
+)
 
 
 def declarations(header: Path) -> str:

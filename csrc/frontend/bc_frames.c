@@ -11,6 +11,7 @@
  */
 #include "bc_frontend_internal.h"
 #include "butterflies.h"
+#include "tiles.h"
 
 #define BC_JOIN_(a, b) a##b
 #define BC_JOIN(a, b) BC_JOIN_(a, b)
@@ -23,61 +24,21 @@ typedef struct bc_rows {
     size_t stride;
 } bc_rows;
 
-/* The first sample of the frame, in the clip; negative in the left padding. */
-static int64_t frame_start(const bc_plan *plan, uint64_t frame) {
-    return (int64_t)(frame * (uint64_t)plan->config.hop_length) - plan->pad;
-}
-
-/* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
-static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
-    int64_t length = (int64_t)source->length;
-    if (plan->config.framing == BC_FRAMING_CENTER_REFLECT) {
-        index = index < 0 ? -index : 2 * (length - 1) - index;
-    }
-    if (index < 0 || index >= length) {
-        return 0.0f;
-    }
-    return source->s16 != NULL ? (float)source->s16[index] * BC_INT16_SCALE : source->f32[index];
-}
-
-/* Samples [start, start + n) of the padded clip as floats. */
-static void load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out) {
-    int64_t length = (int64_t)source->length;
-    size_t i = 0;
-    for (; i < n && start + (int64_t)i < 0; i++) {
-        out[i] = padding_at(plan, source, start + (int64_t)i);
-    }
-    int64_t inside = length - start - (int64_t)i;
-    size_t end = inside <= 0 ? i : (uint64_t)inside < n - i ? i + (size_t)inside : n;
-    if (source->s16 != NULL) {
-        for (const int16_t *from = source->s16 + start; i < end; i++) {
-            out[i] = (float)from[i] * BC_INT16_SCALE;
-        }
-    } else {
-        for (const float *from = source->f32 + start; i < end; i++) {
-            out[i] = from[i];
-        }
-    }
-    for (; i < n; i++) {
-        out[i] = padding_at(plan, source, start + (int64_t)i);
-    }
-}
-
 /* Frames inside a clip of floats are read where they are; others are first written out to room: see
  * bc_work_size. Spare lanes are silent. */
 static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *room) {
     size_t n_fft = (size_t)plan->config.n_fft, hop = (size_t)plan->config.hop_length;
-    int64_t start = frame_start(plan, first), end = frame_start(plan, first + BC_LANES - 1) + (int64_t)n_fft;
+    int64_t start = bc_frame_start(plan, first), end = bc_frame_start(plan, first + BC_LANES - 1) + (int64_t)n_fft;
     if (source->f32 != NULL && count == BC_LANES && start >= 0 && end <= (int64_t)source->length) {
         return (bc_rows){source->f32 + start, hop};
     }
     size_t stride = hop < n_fft ? hop : n_fft, done = 0;
     if (stride == hop) { /* frames touch or overlap */
         done = (count - 1) * hop + n_fft;
-        load_samples(plan, source, start, done, room);
+        bc_load_samples(plan, source, start, done, room);
     } else {
         for (size_t lane = 0; lane < count; lane++, done += n_fft) {
-            load_samples(plan, source, start + (int64_t)(lane * hop), n_fft, room + done);
+            bc_load_samples(plan, source, start + (int64_t)(lane * hop), n_fft, room + done);
         }
     }
     for (; done < (BC_LANES - 1) * stride + n_fft; done++) {
@@ -113,23 +74,30 @@ BC_INLINE void load_tile(const bc_starts *starts, size_t i, bc_vf tile[4]) {
  * window is applied, and the split adds its exact spectrum. */
 static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     size_t length = (size_t)plan->config.win_length, i = 0;
-    bc_vf mean = bc_splat(0.0f);
     bc_starts starts = starts_of(rows, plan->window_offset);
+    bc_vf sum[BC_PARTIALS];
+    for (size_t j = 0; j < BC_PARTIALS; j++) {
+        sum[j] = bc_splat(0.0f);
+    }
     for (; i + 4 <= length; i += 4) {
         bc_vf tile[4];
         load_tile(&starts, i, tile);
         bc_vf_transpose_blocks(tile);
-        mean += tile[0];
-        mean += tile[1];
-        mean += tile[2];
-        mean += tile[3];
+        for (size_t j = 0; j < 4; j++) {
+            sum[i % BC_PARTIALS + j] += tile[j];
+        }
     }
     for (; i < length; i++) {
         for (size_t lane = 0; lane < BC_LANES; lane++) {
-            mean[lane] += starts.start[lane % 4][lane / 4][i];
+            sum[i % BC_PARTIALS][lane] += starts.start[lane % 4][lane / 4][i];
         }
     }
-    return mean * (1.0f / (float)length);
+    for (size_t width = BC_PARTIALS / 2u; width != 0; width /= 2u) {
+        for (size_t j = 0; j < width; j++) {
+            sum[j] += sum[j + width];
+        }
+    }
+    return sum[0] * (1.0f / (float)length);
 }
 
 /* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
@@ -162,11 +130,11 @@ BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_
 
 /* ---- FFT ---- */
 
-/* Twiddles 1 .. radix - 1 of element k > 0. */
-BC_INLINE void load_turns(const float *w, size_t radix, size_t k, bc_vc turn[4]) {
-    w += 2 * (radix - 1) * (k - 1);
+/* Twiddles 1 .. radix - 1 of element k > 0, of a stage that joins transforms of length span. */
+BC_INLINE void load_turns(const float *w, size_t radix, size_t span, size_t k, bc_vc turn[4]) {
     for (size_t j = 0; j + 1 < radix; j++) {
-        turn[j] = (bc_vc){bc_splat(w[2 * j]), bc_splat(w[2 * j + 1])};
+        const float *column = w + 2 * j * span + k;
+        turn[j] = (bc_vc){bc_splat(column[0]), bc_splat(column[span])};
     }
 }
 
@@ -223,7 +191,7 @@ BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butte
     }
     for (size_t k = 1; k < span; k++) {
         bc_vc turn[4];
-        load_turns(w, radix, k, turn);
+        load_turns(w, radix, span, k, turn);
         for (size_t at = k; at < n; at += radix * span) {
             bc_vc v[5];
             if (radix == 4) {
@@ -267,7 +235,7 @@ static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
         span = plan->radix[0];
         for (uint8_t s = 1; s < inner; s++) {
             any_stage(z + at, block, span, plan->radix[s], inner_w);
-            inner_w += 2 * (plan->radix[s] - 1u) * (span - 1);
+            inner_w += 2 * (plan->radix[s] - 1u) * span;
             span *= plan->radix[s];
         }
         if (at + block == plan->half) {
@@ -276,7 +244,7 @@ static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
     }
     for (uint8_t s = inner; s < last; s++) {
         any_stage(z, plan->half, span, plan->radix[s], w);
-        w += 2 * (plan->radix[s] - 1u) * (span - 1);
+        w += 2 * (plan->radix[s] - 1u) * span;
         span *= plan->radix[s];
     }
     return w;
@@ -300,16 +268,16 @@ BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
 
 /* Adds the spectrum at bin k of the constant that was taken out of the frame. */
 BC_INLINE bc_vc with_leak(const bc_split *split, size_t k, bc_vc bin) {
-    const float *leak = split->plan->leak + 2 * k;
-    return split->leaks ? add(bin, (bc_vc){split->mean * leak[0], split->mean * leak[1]}) : bin;
+    const float *re = split->plan->leak + k, *im = re + split->plan->half + 1u;
+    return split->leaks ? add(bin, (bc_vc){split->mean * *re, split->mean * *im}) : bin;
 }
 
 /* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
  * real frame's bins k and half - k, which go to z[k].re and z[half - k].re; 0 < k < half / 2. The two halvings
  * of the textbook are in the window table. */
 BC_INLINE void split_pair(const bc_split *split, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
-    float c = split->plan->split[2 * k], s = split->plan->split[2 * k + 1];
-    size_t mirrored = split->plan->half - k;
+    size_t half = split->plan->half, mirrored = half - k;
+    float c = split->plan->split[k], s = split->plan->split[half / 2u + 1u + k];
     bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
     bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
     bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
@@ -338,7 +306,7 @@ BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
 /* Butterfly k of a last stage of radix 4. */
 BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float *w, bc_vc out[4]) {
     bc_vc turn[4];
-    load_turns(w, 4, k, turn);
+    load_turns(w, 4, span, k, turn);
     turned_butterfly4(z + k, span, turn, out);
 }
 
@@ -397,29 +365,47 @@ static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
-BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
-    bc_vf sum = bc_splat(0.0f);
-    for (; count >= 4; count -= 4, bin += 4, weights += 4) {
-        sum += bin[0].re * weights[0];
-        sum += bin[1].re * weights[1];
-        sum += bin[2].re * weights[2];
-        sum += bin[3].re * weights[3];
+/* A group of four bands; see bc_mel_bands. */
+typedef struct bc_group {
+    const bc_vc *z;
+    size_t half;
+    const uint16_t *first;
+    const float *weights;
+} bc_group;
+
+/* Bins [from, to) of the four bands. The narrower ones have weights of 0 up to the number of bins of the
+ * widest, and these may reach past the last bin. */
+BC_INLINE void add_part(const bc_group *group, size_t from, size_t to, int may_reach_past, bc_vf sums[4]) {
+    bc_vf part[4] = {bc_splat(0.0f), bc_splat(0.0f), bc_splat(0.0f), bc_splat(0.0f)};
+    for (size_t i = from; i < to; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            if (!may_reach_past || group->first[j] + i < group->half) {
+                part[j] += group->z[group->first[j] + i].re * group->weights[4 * i + j];
+            }
+        }
     }
-    if (count >= 2) {
-        sum += bin[0].re * weights[0];
-        sum += bin[1].re * weights[1];
-        bin += 2;
-        weights += 2;
+    for (size_t j = 0; j < 4; j++) {
+        sums[j] = from == 0 ? part[j] : sums[j] + part[j];
     }
-    return count % 2 != 0 ? sum + bin[0].re * weights[0] : sum;
 }
 
-BC_INLINE bc_vf band_sum(const bc_vc *bin, const float *weights, size_t count) {
-    bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
-    for (size_t i = BC_PART; i < count; i += BC_PART) {
-        sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
+BC_INLINE void band_sums_as(const bc_group *group, size_t count, int may_reach_past, bc_vf sums[4]) {
+    add_part(group, 0, count < BC_PART ? count : BC_PART, may_reach_past, sums);
+    for (size_t from = BC_PART; from < count; from += BC_PART) {
+        add_part(group, from, count - from < BC_PART ? count : from + BC_PART, may_reach_past, sums);
     }
-    return sum;
+}
+
+BC_INLINE void band_sums(const bc_group *group, bc_vf sums[4]) {
+    size_t count = group->first[4], last = 0;
+    for (size_t j = 0; j < 4; j++) {
+        last = group->first[j] > last ? group->first[j] : last;
+    }
+    if (last + count <= group->half) {
+        band_sums_as(group, count, 0, sums);
+    } else {
+        band_sums_as(group, count, 1, sums);
+    }
 }
 
 #define BC_TOGETHER 8u
@@ -463,16 +449,17 @@ BC_INLINE void store_tile(bc_vf tile[4], size_t width, size_t count, float *feat
 BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, const bc_vc *z, size_t count,
                               float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
-    const float *weights = plan->weights;
+    bc_group group = {z, plan->half, plan->bands, plan->weights};
     for (size_t band = 0; band < n_mels; band += BC_SUMS) {
         bc_vf sums[BC_SUMS];
         size_t width = n_mels - band < BC_SUMS ? n_mels - band : BC_SUMS;
-        for (size_t i = 0; i < width; i++) {
-            bc_band triangle = plan->bands[band + i];
-            sums[i] = band_sum(z + triangle.first, weights, triangle.count);
-            weights += triangle.count;
+        size_t end = (width + 3u) / 4u * 4u; /* bands that are not there have no weights */
+        for (size_t i = 0; i < end; i += 4) {
+            band_sums(&group, sums + i);
+            group.weights += 4u * group.first[4];
+            group.first += BC_BAND_GROUP;
         }
-        for (size_t i = width; i % BC_TOGETHER != 0; i++) {
+        for (size_t i = end; i % BC_TOGETHER != 0; i++) {
             sums[i] = bc_splat(0.0f);
         }
         for (size_t i = 0; i < width; i += BC_TOGETHER) {
@@ -516,12 +503,12 @@ int BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, ui
                                 float *features) {
     bc_vc *z = (bc_vc *)(void *)plan->work;
     float *room = plan->work + (size_t)plan->config.n_fft * BC_LANES;
-    int64_t checked = frame_start(plan, first), length = (int64_t)source->length;
+    int64_t checked = bc_frame_start(plan, first), length = (int64_t)source->length;
     int finite = 1;
     checked = checked < 0 ? 0 : checked;
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
-        int64_t end = frame_start(plan, first + done + batch - 1) + plan->config.n_fft;
+        int64_t end = bc_frame_start(plan, first + done + batch - 1) + plan->config.n_fft;
         end = end < length ? end : length;
         if (source->f32 != NULL && end > checked) { /* here, because they are about to be read anyway */
             finite &= are_finite(source->f32 + checked, (size_t)(end - checked));
