@@ -100,12 +100,22 @@ static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     return sum[0] * (1.0f / (float)length);
 }
 
+/* What becomes of the samples and of the spectrum, as constants where it is inlined. */
+typedef struct bc_frames {
+    const bc_plan *plan;
+    int is_short; /* the window */
+    int leaks;    /* and its mean is taken out */
+    bc_spectrum spectrum;
+    bc_vf mean;
+} bc_frames;
+
 /* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
-BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_t i, const bc_vf means[4],
-                             int leaks, bc_vf tile[4]) {
+BC_INLINE void windowed_tile(const bc_frames *frames, const bc_starts *starts, size_t i, const bc_vf means[4],
+                             bc_vf tile[4]) {
+    const bc_plan *plan = frames->plan;
     const float *window = plan->window;
     float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (leaks) {
+    if (frames->is_short) {
         size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
         if (i + 4 <= start || i >= start + length) {
             tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
@@ -123,7 +133,7 @@ BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_
     bc_vf weights = bc_vf_repeat_block(window + i);
     load_tile(starts, i, tile);
     for (size_t j = 0; j < 4; j++) {
-        tile[j] = (leaks ? tile[j] - means[j] : tile[j]) * weights;
+        tile[j] = (frames->leaks ? tile[j] - means[j] : tile[j]) * weights;
     }
     bc_vf_transpose_blocks(tile);
 }
@@ -139,8 +149,9 @@ BC_INLINE void load_turns(const float *w, size_t radix, size_t span, size_t k, b
 }
 
 /* From samples to transforms of length radix: two butterflies from each set of tiles. */
-BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z,
-                           size_t radix, void (*butterfly)(bc_vc *, size_t)) {
+BC_INLINE void first_stage(const bc_frames *frames, bc_rows rows, const bc_vf means[4], bc_vc *z, size_t radix,
+                           void (*butterfly)(bc_vc *, size_t)) {
+    const bc_plan *plan = frames->plan;
     size_t stride = plan->half / radix;
     bc_starts starts = starts_of(rows, 0);
     for (size_t c = 0; c < stride; c += 2) {
@@ -148,7 +159,7 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
         c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
         for (size_t j = 0; j < radix; j++) {
             bc_vf tile[4];
-            windowed_tile(plan, &starts, 2 * (c + j * stride), means, leaks, tile);
+            windowed_tile(frames, &starts, 2 * (c + j * stride), means, tile);
             even[j] = (bc_vc){tile[0], tile[1]};
             odd[j] = (bc_vc){tile[2], tile[3]};
         }
@@ -161,12 +172,16 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
     }
 }
 
-BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int leaks, bc_vc *z) {
-    switch (plan->radix[0]) {
-    case 2: first_stage(plan, rows, means, leaks, z, 2, butterfly2); break;
-    case 3: first_stage(plan, rows, means, leaks, z, 3, butterfly3); break;
-    case 4: first_stage(plan, rows, means, leaks, z, 4, butterfly4); break;
-    default: first_stage(plan, rows, means, leaks, z, 5, butterfly5); break;
+BC_INLINE void start_fft(const bc_frames *frames, bc_rows rows, bc_vc *z) {
+    bc_vf means[4];
+    for (size_t j = 0; j < 4; j++) {
+        means[j] = bc_vf_spread(frames->mean, j);
+    }
+    switch (frames->plan->radix[0]) {
+    case 2: first_stage(frames, rows, means, z, 2, butterfly2); break;
+    case 3: first_stage(frames, rows, means, z, 3, butterfly3); break;
+    case 4: first_stage(frames, rows, means, z, 4, butterfly4); break;
+    default: first_stage(frames, rows, means, z, 5, butterfly5); break;
     }
 }
 
@@ -252,14 +267,6 @@ static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
 
 /* ---- spectrum ---- */
 
-/* What the split needs to know, as constants where it is inlined. */
-typedef struct bc_split {
-    const bc_plan *plan;
-    bc_vf mean;
-    bc_spectrum spectrum;
-    int leaks;
-} bc_split;
-
 BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
     bc_vf power = bin.re * bin.re + bin.im * bin.im;
     power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
@@ -267,39 +274,39 @@ BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
 }
 
 /* Adds the spectrum at bin k of the constant that was taken out of the frame. */
-BC_INLINE bc_vc with_leak(const bc_split *split, size_t k, bc_vc bin) {
-    const float *re = split->plan->leak + k, *im = re + split->plan->half + 1u;
-    return split->leaks ? add(bin, (bc_vc){split->mean * *re, split->mean * *im}) : bin;
+BC_INLINE bc_vc with_leak(const bc_frames *frames, size_t k, bc_vc bin) {
+    const float *re = frames->plan->leak + k, *im = re + frames->plan->half + 1u;
+    return frames->leaks ? add(bin, (bc_vc){frames->mean * *re, frames->mean * *im}) : bin;
 }
 
 /* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
  * real frame's bins k and half - k, which go to z[k].re and z[half - k].re; 0 < k < half / 2. The two halvings
  * of the textbook are in the window table. */
-BC_INLINE void split_pair(const bc_split *split, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
-    size_t half = split->plan->half, mirrored = half - k;
-    float c = split->plan->split[k], s = split->plan->split[half / 2u + 1u + k];
+BC_INLINE void split_pair(const bc_frames *frames, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
+    size_t half = frames->plan->half, mirrored = half - k;
+    float c = frames->plan->split[k], s = frames->plan->split[half / 2u + 1u + k];
     bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
     bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
     bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
     bc_vc low = {even_re + turned_re, even_im + turned_im};
     bc_vc high = {even_re - turned_re, turned_im - even_im};
-    z[k].re = level(with_leak(split, k, low), split->spectrum);
-    z[mirrored].re = level(with_leak(split, mirrored, high), split->spectrum);
+    z[k].re = level(with_leak(frames, k, low), frames->spectrum);
+    z[mirrored].re = level(with_leak(frames, mirrored, high), frames->spectrum);
 }
 
 /* The bin in the middle is its own partner. */
-BC_INLINE void split_middle(const bc_split *split, bc_vc *z, bc_vc a) {
-    size_t k = split->plan->half / 2u;
-    z[k].re = level(with_leak(split, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), split->spectrum);
+BC_INLINE void split_middle(const bc_frames *frames, bc_vc *z, bc_vc a) {
+    size_t k = frames->plan->half / 2u;
+    z[k].re = level(with_leak(frames, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), frames->spectrum);
 }
 
-BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
-    size_t half = split->plan->half, k = 1;
+BC_INLINE void split_all(const bc_frames *frames, bc_vc *z) {
+    size_t half = frames->plan->half, k = 1;
     for (; k < half - k; k++) {
-        split_pair(split, z, k, z[k], z[half - k]);
+        split_pair(frames, z, k, z[k], z[half - k]);
     }
     if (k == half - k) {
-        split_middle(split, z, z[k]);
+        split_middle(frames, z, z[k]);
     }
 }
 
@@ -311,52 +318,50 @@ BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float
 }
 
 /* The last stage, of radix 4, and the split: butterflies k and span - k give four pairs. */
-BC_INLINE void last_stage_and_split(const bc_split *split, bc_vc *z, const float *w) {
-    size_t span = split->plan->half / 4u, k = 1;
+BC_INLINE void last_stage_and_split(const bc_frames *frames, bc_vc *z, const float *w) {
+    size_t span = frames->plan->half / 4u, k = 1;
     butterfly4(z, span);
-    split_pair(split, z, span, z[span], z[3 * span]);
-    split_middle(split, z, z[2 * span]);
+    split_pair(frames, z, span, z[span], z[3 * span]);
+    split_middle(frames, z, z[2 * span]);
     for (; k < span - k; k++) {
         bc_vc a[4], b[4];
         last_butterfly(z, span, k, w, a);
         last_butterfly(z, span, span - k, w, b);
-        split_pair(split, z, k, a[0], b[3]);
-        split_pair(split, z, k + span, a[1], b[2]);
-        split_pair(split, z, 2 * span - k, b[1], a[2]);
-        split_pair(split, z, span - k, b[0], a[3]);
+        split_pair(frames, z, k, a[0], b[3]);
+        split_pair(frames, z, k + span, a[1], b[2]);
+        split_pair(frames, z, 2 * span - k, b[1], a[2]);
+        split_pair(frames, z, span - k, b[0], a[3]);
     }
     bc_vc a[4];
     last_butterfly(z, span, k, w, a);
-    split_pair(split, z, k, a[0], a[3]);
-    split_pair(split, z, k + span, a[1], a[2]);
+    split_pair(frames, z, k, a[0], a[3]);
+    split_pair(frames, z, k + span, a[1], a[2]);
 }
 
-BC_INLINE void levels_as(const bc_split *split, bc_rows rows, bc_vc *z) {
-    const bc_plan *plan = split->plan;
-    bc_vf means[4];
-    for (size_t j = 0; j < 4; j++) {
-        means[j] = bc_vf_spread(split->mean, j);
-    }
-    start_fft(plan, rows, means, split->leaks, z);
+BC_INLINE void levels_as(const bc_frames *frames, bc_rows rows, bc_vc *z) {
+    const bc_plan *plan = frames->plan;
+    start_fft(frames, rows, z);
     if (plan->radix[plan->n_stages - 1] == 4) {
         const float *w = middle_stages(plan, z, (uint8_t)(plan->n_stages - 1));
-        last_stage_and_split(split, z, w);
+        last_stage_and_split(frames, z, w);
     } else {
         middle_stages(plan, z, plan->n_stages);
-        split_all(split, z);
+        split_all(frames, z);
     }
 }
 
 /* Levels of bins 0 < k < half of the frames, in z[k].re. */
 static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
-    bc_vf zero = bc_splat(0.0f);
+    bc_vf none = bc_splat(0.0f);
     bc_spectrum spectrum = plan->config.spectrum;
     if (bc_window_leaks(plan)) {
-        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1}, rows, z);
+        levels_as(&(bc_frames){plan, 1, 1, spectrum, means_of(plan, rows)}, rows, z);
+    } else if (plan->config.win_length < plan->config.n_fft) {
+        levels_as(&(bc_frames){plan, 1, 0, spectrum, none}, rows, z);
     } else if (spectrum == BC_SPECTRUM_MAGNITUDE) {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0}, rows, z);
+        levels_as(&(bc_frames){plan, 0, 0, BC_SPECTRUM_MAGNITUDE, none}, rows, z);
     } else {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0}, rows, z);
+        levels_as(&(bc_frames){plan, 0, 0, BC_SPECTRUM_POWER, none}, rows, z);
     }
 }
 
