@@ -115,22 +115,24 @@ BC_INLINE void windowed_tile(const bc_frames *frames, const bc_starts *starts, s
     const bc_plan *plan = frames->plan;
     const float *window = plan->window;
     float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (frames->is_short) {
+    if (!frames->is_short) {
+        window += i;
+    } else {
         size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
         if (i + 4 <= start || i >= start + length) {
             tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
             return;
         }
-        if (i < start || i + 4 > start + length) {
+        if (i >= start && i + 4 <= start + length) {
+            window += i - start;
+        } else {
             for (size_t j = 0; j < 4; j++) {
                 partial[j] = i + j >= start && i + j < start + length ? window[i + j - start] : 0.0f;
             }
-            window = partial - i;
-        } else {
-            window -= start;
+            window = partial;
         }
     }
-    bc_vf weights = bc_vf_repeat_block(window + i);
+    bc_vf weights = bc_vf_repeat_block(window);
     load_tile(starts, i, tile);
     for (size_t j = 0; j < 4; j++) {
         tile[j] = (frames->leaks ? tile[j] - means[j] : tile[j]) * weights;
