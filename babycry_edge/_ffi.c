@@ -582,6 +582,7 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 #include <babycry/frontend.h>
 #include <babycry/tables.h>
 #include <babycry/windows.h>
+#include <babycry/parts.h>
 #include <babycry/tflm.h>
 #include <babycry/resample.h>
 #include <babycry/conditioning.h>
@@ -590,337 +591,353 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 313), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 346), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // bc_frontend_tables const *
 /*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, char const *)
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, char const *)
 /* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // char const *
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 328), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 32), // float const *
+/* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float const *
 /* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 26 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float const *, size_t, size_t, size_t, float *)
 /* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 32 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 34 */ _CFFI_OP(_CFFI_OP_POINTER, 315), // int8_t *
+/* 32 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 34 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
 /* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 40 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t const *
-/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 40 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 42 */ _CFFI_OP(_CFFI_OP_POINTER, 331), // int8_t *
 /* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 48 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // int16_t const *
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
-/* 53 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 54 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 55 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 56 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config *, char const *)
-/* 57 */ _CFFI_OP(_CFFI_OP_POINTER, 297), // bc_frontend_config *
-/* 58 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 59 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_config const *)
-/* 61 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 62 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
-/* 64 */ _CFFI_OP(_CFFI_OP_POINTER, 298), // bc_frontend_tables *
-/* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 50 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 57 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 59 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 60 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 61 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 62 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 64 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, size_t, size_t, float *)
+/* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 68 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 69 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
-/* 70 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler *
-/* 71 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables const *
-/* 72 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 74 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, char const *)
-/* 76 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 68 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 69 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 70 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_config *, char const *)
+/* 73 */ _CFFI_OP(_CFFI_OP_POINTER, 313), // bc_frontend_config *
+/* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 76 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_config const *)
+/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float *, size_t, size_t *)
-/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 82 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 83 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 80 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // bc_frontend_tables *
+/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
-/* 86 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 88 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 89 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 90 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 91 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
-/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 70),
-/* 95 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 96 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 86 */ _CFFI_OP(_CFFI_OP_POINTER, 319), // bc_resampler *
+/* 87 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // bc_resampler_tables const *
+/* 88 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 89 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 91 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, char const *)
+/* 92 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
+/* 93 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 94 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
 /* 97 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 98 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 99 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
-/* 102 */ _CFFI_OP(_CFFI_OP_POINTER, 304), // bc_resampler_tables *
-/* 103 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 102 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
+/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 106 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *)
-/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm *
-/* 110 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
-/* 112 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
-/* 113 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables const *
-/* 114 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 115 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 107 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 109 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 110 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
+/* 111 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 112 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 113 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 114 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 115 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 117 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
-/* 118 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
-/* 119 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 120 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 121 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t *
+/* 117 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 118 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // bc_resampler_tables *
+/* 119 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 120 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 125 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config *, int32_t)
-/* 126 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config *
-/* 127 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 128 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 129 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *)
-/* 130 */ _CFFI_OP(_CFFI_OP_POINTER, 307), // bc_tflm_config const *
-/* 131 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
-/* 133 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
-/* 134 */ _CFFI_OP(_CFFI_OP_POINTER, 308), // bc_tflm_tables *
-/* 135 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 123 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *)
+/* 125 */ _CFFI_OP(_CFFI_OP_POINTER, 322), // bc_tflm *
+/* 126 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 128 */ _CFFI_OP(_CFFI_OP_NOOP, 125),
+/* 129 */ _CFFI_OP(_CFFI_OP_POINTER, 324), // bc_tflm_tables const *
+/* 130 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 131 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 133 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 134 */ _CFFI_OP(_CFFI_OP_NOOP, 125),
+/* 135 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 137 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
-/* 139 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows *
-/* 140 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 142 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 143 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 144 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 146 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
-/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
-/* 148 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 149 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 152 */ _CFFI_OP(_CFFI_OP_POINTER, 316), // int *
+/* 137 */ _CFFI_OP(_CFFI_OP_POINTER, 333), // uint16_t *
+/* 138 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 139 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 140 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 141 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config *, int32_t)
+/* 142 */ _CFFI_OP(_CFFI_OP_POINTER, 323), // bc_tflm_config *
+/* 143 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 144 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config const *)
+/* 146 */ _CFFI_OP(_CFFI_OP_POINTER, 323), // bc_tflm_config const *
+/* 147 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 149 */ _CFFI_OP(_CFFI_OP_NOOP, 146),
+/* 150 */ _CFFI_OP(_CFFI_OP_POINTER, 324), // bc_tflm_tables *
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 152 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 153 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
-/* 155 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
-/* 156 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 155 */ _CFFI_OP(_CFFI_OP_POINTER, 327), // bc_windows *
+/* 156 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 158 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 160 */ _CFFI_OP(_CFFI_OP_NOOP, 152),
+/* 158 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 160 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 161 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 164 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
+/* 164 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 165 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 166 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
-/* 167 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 168 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *)
-/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 171 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 173 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
-/* 174 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 175 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 177 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 178 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
-/* 179 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
-/* 181 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 182 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 183 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 185 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 186 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 166 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 167 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 168 */ _CFFI_OP(_CFFI_OP_POINTER, 332), // int *
+/* 169 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 170 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 171 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
+/* 172 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 173 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 174 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 175 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 168),
+/* 177 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 178 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 179 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 180 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 181 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 182 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
+/* 183 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 184 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float *)
+/* 185 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 186 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 188 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
 /* 190 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 192 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 193 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 194 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
+/* 192 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 193 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 194 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
 /* 195 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(float const *, size_t, int32_t, float *)
+/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
 /* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 198 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 199 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 200 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 201 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 202 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
-/* 203 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 204 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 208 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 209 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 210 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 211 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
-/* 212 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
-/* 213 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 214 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // int16_t *
-/* 215 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 216 */ _CFFI_OP(_CFFI_OP_NOOP, 178),
+/* 199 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 200 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 201 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 202 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 203 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 204 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 205 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 206 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 209 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 210 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 211 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 212 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, int32_t, float *)
+/* 213 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 214 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 215 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 216 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 217 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
-/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 40),
+/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 220 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 222 */ _CFFI_OP(_CFFI_OP_NOOP, 214),
-/* 223 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 224 */ _CFFI_OP(_CFFI_OP_FUNCTION, 229), // bc_status()(int32_t, int32_t)
-/* 225 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 226 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 227 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 228 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
-/* 229 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
-/* 230 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 231 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
-/* 232 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 222 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 223 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 224 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 225 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 226 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 227 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 228 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 229 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 230 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // int16_t *
+/* 231 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 232 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
 /* 233 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 234 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 235 */ _CFFI_OP(_CFFI_OP_POINTER, 296), // bc_frontend const *
-/* 236 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 237 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 235),
-/* 239 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 240 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 241 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 242 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 234 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 235 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 236 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 237 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 230),
+/* 239 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 240 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int32_t, int32_t)
+/* 241 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 242 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
 /* 243 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
-/* 245 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 245 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
 /* 246 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 247 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
-/* 248 */ _CFFI_OP(_CFFI_OP_POINTER, 303), // bc_resampler const *
+/* 247 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 248 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 249 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 250 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
-/* 251 */ _CFFI_OP(_CFFI_OP_NOOP, 248),
-/* 252 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 254 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
-/* 255 */ _CFFI_OP(_CFFI_OP_POINTER, 306), // bc_tflm const *
-/* 256 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 257 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 258 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
-/* 259 */ _CFFI_OP(_CFFI_OP_NOOP, 130),
-/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 261 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
-/* 262 */ _CFFI_OP(_CFFI_OP_NOOP, 113),
-/* 263 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 264 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
-/* 265 */ _CFFI_OP(_CFFI_OP_POINTER, 311), // bc_windows const *
-/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 267 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
-/* 268 */ _CFFI_OP(_CFFI_OP_NOOP, 265),
-/* 269 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 270 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 271 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
-/* 272 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 273 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 275 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
-/* 276 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 277 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 278 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 250 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 251 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // bc_frontend const *
+/* 252 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 254 */ _CFFI_OP(_CFFI_OP_NOOP, 251),
+/* 255 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 256 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 257 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 258 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 259 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 261 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 262 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 263 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 264 */ _CFFI_OP(_CFFI_OP_POINTER, 319), // bc_resampler const *
+/* 265 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 267 */ _CFFI_OP(_CFFI_OP_NOOP, 264),
+/* 268 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 269 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 270 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 271 */ _CFFI_OP(_CFFI_OP_POINTER, 322), // bc_tflm const *
+/* 272 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 273 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 275 */ _CFFI_OP(_CFFI_OP_NOOP, 146),
+/* 276 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 277 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 278 */ _CFFI_OP(_CFFI_OP_NOOP, 129),
 /* 279 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 280 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(bc_windows *)
-/* 281 */ _CFFI_OP(_CFFI_OP_NOOP, 139),
+/* 280 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 281 */ _CFFI_OP(_CFFI_OP_POINTER, 327), // bc_windows const *
 /* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 283 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, float *)
-/* 284 */ _CFFI_OP(_CFFI_OP_POINTER, 317), // uint16_t const *
+/* 283 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 284 */ _CFFI_OP(_CFFI_OP_NOOP, 281),
 /* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 286 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 288 */ _CFFI_OP(_CFFI_OP_FUNCTION, 330), // void()(uint16_t const *, size_t, int8_t *)
-/* 289 */ _CFFI_OP(_CFFI_OP_NOOP, 284),
-/* 290 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 291 */ _CFFI_OP(_CFFI_OP_NOOP, 34),
-/* 292 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 293 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
-/* 294 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
-/* 295 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
-/* 296 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 297 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 298 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
-/* 299 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
-/* 300 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
-/* 301 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
-/* 302 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
-/* 303 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler
-/* 304 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_resampler_tables
-/* 305 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
-/* 306 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm
-/* 307 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_tflm_config
-/* 308 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm_tables
-/* 309 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
-/* 310 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
-/* 311 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // bc_windows
-/* 312 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 313 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
-/* 314 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 315 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
-/* 316 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
-/* 317 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
-/* 318 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t *
-/* 319 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // uint32_t const *
-/* 320 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
-/* 321 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 322 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[12]
-/* 323 */ (_cffi_opcode_t)(12),
-/* 324 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[32]
-/* 325 */ (_cffi_opcode_t)(32),
-/* 326 */ _CFFI_OP(_CFFI_OP_ARRAY, 321), // uint64_t[64]
-/* 327 */ (_cffi_opcode_t)(64),
-/* 328 */ _CFFI_OP(_CFFI_OP_POINTER, 329), // union bc_tflm_bin *
-/* 329 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // union bc_tflm_bin
-/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 286 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 288 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 289 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 290 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 291 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 292 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 293 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 294 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 295 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 296 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(bc_windows *)
+/* 297 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
+/* 298 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 299 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(uint16_t const *, size_t, float *)
+/* 300 */ _CFFI_OP(_CFFI_OP_POINTER, 333), // uint16_t const *
+/* 301 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 302 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 303 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 304 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(uint16_t const *, size_t, int8_t *)
+/* 305 */ _CFFI_OP(_CFFI_OP_NOOP, 300),
+/* 306 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 307 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 308 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 309 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 310 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 311 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
+/* 312 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 313 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 314 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 315 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
+/* 316 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
+/* 317 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
+/* 318 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
+/* 319 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler
+/* 320 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_resampler_tables
+/* 321 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
+/* 322 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm
+/* 323 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_tflm_config
+/* 324 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm_tables
+/* 325 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
+/* 326 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
+/* 327 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // bc_windows
+/* 328 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 329 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 331 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 332 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 333 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 334 */ _CFFI_OP(_CFFI_OP_POINTER, 336), // uint32_t *
+/* 335 */ _CFFI_OP(_CFFI_OP_POINTER, 336), // uint32_t const *
+/* 336 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 337 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 338 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[12]
+/* 339 */ (_cffi_opcode_t)(12),
+/* 340 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[32]
+/* 341 */ (_cffi_opcode_t)(32),
+/* 342 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[64]
+/* 343 */ (_cffi_opcode_t)(64),
+/* 344 */ _CFFI_OP(_CFFI_OP_POINTER, 345), // union bc_tflm_bin *
+/* 345 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // union bc_tflm_bin
+/* 346 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
@@ -1657,7 +1674,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(166), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(182), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1667,7 +1684,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1723,10 +1740,10 @@ _cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(34), arg4, (char **)&x4);
+      _cffi_type(42), arg4, (char **)&x4);
   if (datasize != 0) {
     x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(34), arg4, (char **)&x4,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg4, (char **)&x4,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1738,7 +1755,7 @@ _cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1798,7 +1815,7 @@ _cffi_f_bc_fit_length(PyObject *self, PyObject *args)
   if (x3 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+  if (_cffi_to_c((char *)&x4, _cffi_type(194), arg4) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1808,7 +1825,7 @@ _cffi_f_bc_fit_length(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1843,10 +1860,10 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg0, (char **)&x0);
+      _cffi_type(48), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1856,10 +1873,10 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(214), arg2, (char **)&x2);
+      _cffi_type(230), arg2, (char **)&x2);
   if (datasize != 0) {
     x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(214), arg2, (char **)&x2,
+    if (_cffi_convert_array_argument(_cffi_type(230), arg2, (char **)&x2,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1868,7 +1885,7 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
   if (x3 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x4, _cffi_type(178), arg4) < 0)
+  if (_cffi_to_c((char *)&x4, _cffi_type(194), arg4) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1878,7 +1895,7 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1916,7 +1933,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2003,7 +2020,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2049,10 +2066,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2090,12 +2107,246 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_compute_int16 _cffi_d_bc_frontend_compute_int16
+#endif
+
+static bc_status _cffi_d_bc_frontend_compute_raw(bc_frontend * x0, float const * x1, size_t x2, size_t x3, size_t x4, float * x5)
+{
+  return bc_frontend_compute_raw(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_compute_raw(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float const * x1;
+  size_t x2;
+  size_t x3;
+  size_t x4;
+  float * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_compute_raw", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_compute_raw(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_compute_raw _cffi_d_bc_frontend_compute_raw
+#endif
+
+static bc_status _cffi_d_bc_frontend_compute_raw_int16(bc_frontend * x0, int16_t const * x1, size_t x2, size_t x3, size_t x4, float * x5)
+{
+  return bc_frontend_compute_raw_int16(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_compute_raw_int16(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  int16_t const * x1;
+  size_t x2;
+  size_t x3;
+  size_t x4;
+  float * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_compute_raw_int16", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_compute_raw_int16(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_compute_raw_int16 _cffi_d_bc_frontend_compute_raw_int16
+#endif
+
+static bc_status _cffi_d_bc_frontend_finish_raw(bc_frontend * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_frontend_finish_raw(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_finish_raw(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_finish_raw", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_finish_raw(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_finish_raw _cffi_d_bc_frontend_finish_raw
 #endif
 
 static bc_status _cffi_d_bc_frontend_flush(bc_frontend * x0, float * x1, size_t x2, size_t * x3)
@@ -2160,7 +2411,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2183,10 +2434,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2252,10 +2503,10 @@ _cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(34), arg3, (char **)&x3);
+      _cffi_type(42), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(34), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2280,7 +2531,7 @@ _cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2309,10 +2560,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2398,7 +2649,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2468,7 +2719,7 @@ _cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2531,10 +2782,10 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(64), arg0, (char **)&x0);
+      _cffi_type(80), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(64), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(80), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2568,7 +2819,7 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2591,10 +2842,10 @@ _cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2635,10 +2886,10 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(57), arg0, (char **)&x0);
+      _cffi_type(73), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(57), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(73), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2659,7 +2910,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2735,10 +2986,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2776,7 +3027,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2805,10 +3056,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2911,7 +3162,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2961,10 +3212,10 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2982,10 +3233,10 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(34), arg5, (char **)&x5);
+      _cffi_type(42), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(34), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3010,7 +3261,7 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3056,6 +3307,44 @@ _cffi_f_bc_frontend_ram_size(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_frontend_ram_size _cffi_d_bc_frontend_ram_size
 #endif
 
+static size_t _cffi_d_bc_frontend_raw_width(bc_frontend const * x0)
+{
+  return bc_frontend_raw_width(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_raw_width(PyObject *self, PyObject *arg0)
+{
+  bc_frontend const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(251), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_raw_width(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_raw_width _cffi_d_bc_frontend_raw_width
+#endif
+
 static size_t _cffi_d_bc_frontend_room(bc_frontend const * x0, size_t x1)
 {
   return bc_frontend_room(x0, x1);
@@ -3077,10 +3366,10 @@ _cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3187,7 +3476,7 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3284,7 +3573,7 @@ _cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3325,7 +3614,7 @@ _cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   return pyresult;
 }
 #else
@@ -3357,10 +3646,10 @@ _cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3394,7 +3683,7 @@ _cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3417,10 +3706,10 @@ _cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(248), arg0, (char **)&x0);
+      _cffi_type(264), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(264), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3465,19 +3754,19 @@ _cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(71), arg1, (char **)&x1);
+      _cffi_type(87), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(71), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(87), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3502,7 +3791,7 @@ _cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3613,10 +3902,10 @@ _cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(102), arg0, (char **)&x0);
+      _cffi_type(118), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(102), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(118), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3649,7 +3938,7 @@ _cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3686,19 +3975,19 @@ _cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3736,7 +4025,7 @@ _cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3765,10 +4054,10 @@ _cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(248), arg0, (char **)&x0);
+      _cffi_type(264), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(248), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(264), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3821,10 +4110,10 @@ _cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3871,7 +4160,7 @@ _cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3980,10 +4269,10 @@ _cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(70), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(70), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4004,7 +4293,7 @@ _cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4024,7 +4313,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(229), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(245), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -4056,10 +4345,10 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(130), arg0, (char **)&x0);
+      _cffi_type(146), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4071,7 +4360,7 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4100,10 +4389,10 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(126), arg0, (char **)&x0);
+      _cffi_type(142), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(126), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(142), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4119,7 +4408,7 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4152,19 +4441,19 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(109), arg0, (char **)&x0);
+      _cffi_type(125), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg1, (char **)&x1);
+      _cffi_type(129), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(129), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4189,7 +4478,7 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4222,19 +4511,19 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(130), arg0, (char **)&x0);
+      _cffi_type(146), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(134), arg1, (char **)&x1);
+      _cffi_type(150), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(134), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(150), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4259,7 +4548,7 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4296,19 +4585,19 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(109), arg0, (char **)&x0);
+      _cffi_type(125), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4318,10 +4607,10 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(121), arg3, (char **)&x3);
+      _cffi_type(137), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(121), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(137), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4346,7 +4635,7 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4375,10 +4664,10 @@ _cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(255), arg0, (char **)&x0);
+      _cffi_type(271), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(255), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(271), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4417,10 +4706,10 @@ _cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(113), arg0, (char **)&x0);
+      _cffi_type(129), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(113), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(129), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4455,10 +4744,10 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(109), arg0, (char **)&x0);
+      _cffi_type(125), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4470,7 +4759,7 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4493,10 +4782,10 @@ _cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(130), arg0, (char **)&x0);
+      _cffi_type(146), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(130), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4537,10 +4826,10 @@ _cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(284), arg0, (char **)&x0);
+      _cffi_type(300), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(300), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4594,10 +4883,10 @@ _cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(284), arg0, (char **)&x0);
+      _cffi_type(300), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(284), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(300), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4607,10 +4896,10 @@ _cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(34), arg2, (char **)&x2);
+      _cffi_type(42), arg2, (char **)&x2);
   if (datasize != 0) {
     x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(34), arg2, (char **)&x2,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg2, (char **)&x2,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4687,7 +4976,7 @@ _cffi_f_bc_to_mono(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4720,10 +5009,10 @@ _cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg0, (char **)&x0);
+      _cffi_type(48), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4737,10 +5026,10 @@ _cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(214), arg3, (char **)&x3);
+      _cffi_type(230), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(214), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(230), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4752,7 +5041,7 @@ _cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4840,7 +5129,7 @@ _cffi_f_bc_trim(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4879,10 +5168,10 @@ _cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg0, (char **)&x0);
+      _cffi_type(48), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4928,7 +5217,7 @@ _cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4965,10 +5254,10 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(139), arg0, (char **)&x0);
+      _cffi_type(155), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5010,7 +5299,7 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5047,19 +5336,19 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(139), arg0, (char **)&x0);
+      _cffi_type(155), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(40), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(40), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5087,10 +5376,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(152), arg5, (char **)&x5);
+      _cffi_type(168), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(168), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5102,7 +5391,7 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5131,10 +5420,10 @@ _cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(265), arg0, (char **)&x0);
+      _cffi_type(281), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5187,10 +5476,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(139), arg0, (char **)&x0);
+      _cffi_type(155), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5227,10 +5516,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(152), arg5, (char **)&x5);
+      _cffi_type(168), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(152), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(168), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5242,7 +5531,7 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(229));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5271,10 +5560,10 @@ _cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(235), arg0, (char **)&x0);
+      _cffi_type(251), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(235), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5311,10 +5600,10 @@ _cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
   struct _cffi_freeme_s *large_args_free = NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(139), arg0, (char **)&x0);
+      _cffi_type(155), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(139), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5349,10 +5638,10 @@ _cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(265), arg0, (char **)&x0);
+      _cffi_type(281), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5387,10 +5676,10 @@ _cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(265), arg0, (char **)&x0);
+      _cffi_type(281), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(265), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5672,230 +5961,234 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 162), (void *)_cffi_d_bc_features_normalize },
-  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_features_quantize },
-  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 173), (void *)_cffi_d_bc_fit_length },
-  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 211), (void *)_cffi_d_bc_fit_length_int16 },
-  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 60), (void *)_cffi_d_bc_frontend_check },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 178), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 205), (void *)_cffi_d_bc_features_quantize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 227), (void *)_cffi_d_bc_fit_length_int16 },
+  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 76), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
-  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_compute_int16 },
+  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_compute_int16 },
+  { "bc_frontend_compute_raw", (void *)_cffi_f_bc_frontend_compute_raw, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_compute_raw },
+  { "bc_frontend_compute_raw_int16", (void *)_cffi_f_bc_frontend_compute_raw_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 64), (void *)_cffi_d_bc_frontend_compute_raw_int16 },
+  { "bc_frontend_finish_raw", (void *)_cffi_f_bc_frontend_finish_raw, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_finish_raw },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_flush_int8 },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_flush_int8 },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
   { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_isa_name },
-  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 63), (void *)_cffi_d_bc_frontend_make_tables },
-  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 234), (void *)_cffi_d_bc_frontend_n_features },
-  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 56), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_frontend_profile_name },
-  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_frontend_make_tables },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 72), (void *)_cffi_d_bc_frontend_profile },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push_int8 },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_frontend_room },
-  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 241), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_int8 },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 257), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_raw_width", (void *)_cffi_f_bc_frontend_raw_width, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_raw_width },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 257), (void *)_cffi_d_bc_frontend_tables_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 244), (void *)_cffi_d_bc_frontend_work_size },
-  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 168), (void *)_cffi_d_bc_normalize_peak },
-  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 224), (void *)_cffi_d_bc_resampler_check },
-  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_resampler_flush },
-  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_resampler_flush_count },
-  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 69), (void *)_cffi_d_bc_resampler_init },
-  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 231), (void *)_cffi_d_bc_resampler_isa_name },
-  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 275), (void *)_cffi_d_bc_resampler_length },
-  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_resampler_make_tables },
-  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 93), (void *)_cffi_d_bc_resampler_push },
-  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 250), (void *)_cffi_d_bc_resampler_push_count },
-  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_resampler_push_float },
-  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_ram_size },
-  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 271), (void *)_cffi_d_bc_resampler_tables_size },
-  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 75), (void *)_cffi_d_bc_resampler_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 228), (void *)_cffi_d_bc_status_string },
-  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 129), (void *)_cffi_d_bc_tflm_check },
-  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 125), (void *)_cffi_d_bc_tflm_default },
-  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 111), (void *)_cffi_d_bc_tflm_init },
-  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 132), (void *)_cffi_d_bc_tflm_make_tables },
-  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 117), (void *)_cffi_d_bc_tflm_push },
-  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 254), (void *)_cffi_d_bc_tflm_push_count },
-  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 261), (void *)_cffi_d_bc_tflm_ram_size },
-  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 108), (void *)_cffi_d_bc_tflm_reset },
-  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 258), (void *)_cffi_d_bc_tflm_tables_size },
-  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 283), (void *)_cffi_d_bc_tflm_to_float },
-  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 288), (void *)_cffi_d_bc_tflm_to_int8 },
-  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_to_mono },
-  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_to_mono_int16 },
-  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 180), (void *)_cffi_d_bc_trim },
-  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 202), (void *)_cffi_d_bc_trim_int16 },
-  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 138), (void *)_cffi_d_bc_windows_init },
-  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 154), (void *)_cffi_d_bc_windows_push },
-  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 267), (void *)_cffi_d_bc_windows_push_count },
-  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 146), (void *)_cffi_d_bc_windows_push_float },
-  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_windows_ram_size },
-  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_reset },
-  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_room },
-  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 264), (void *)_cffi_d_bc_windows_row_count },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 260), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 184), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 240), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 95), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 263), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 291), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 117), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 109), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 266), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 287), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 287), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 91), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 244), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 145), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 141), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 127), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 148), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 133), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 270), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 277), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 124), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 274), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 299), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 304), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 212), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 234), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_trim_int16 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 154), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 170), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 283), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 162), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 296), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 326) },
+              _CFFI_OP(_CFFI_OP_NOOP, 342) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 33) },
+               _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 33) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 309) },
+              _CFFI_OP(_CFFI_OP_NOOP, 325) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 310) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 326) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 295) },
+               _CFFI_OP(_CFFI_OP_NOOP, 311) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 32) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 305) },
+                _CFFI_OP(_CFFI_OP_NOOP, 321) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 300) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 316) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 301) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 317) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 299) },
+                _CFFI_OP(_CFFI_OP_NOOP, 315) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 33) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 293) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 309) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 32) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 32) },
+           _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 32) },
+              _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 33) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 294) },
+                _CFFI_OP(_CFFI_OP_NOOP, 310) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 33) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 33) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "descriptors", offsetof(bc_frontend_config, descriptors),
                    sizeof(((bc_frontend_config *)0)->descriptors),
-                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "rolloff", offsetof(bc_frontend_config, rolloff),
                sizeof(((bc_frontend_config *)0)->rolloff),
-               _CFFI_OP(_CFFI_OP_NOOP, 32) },
+               _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 166) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 182) },
   { "pooling", offsetof(bc_frontend_config, pooling),
                sizeof(((bc_frontend_config *)0)->pooling),
-               _CFFI_OP(_CFFI_OP_NOOP, 302) },
+               _CFFI_OP(_CFFI_OP_NOOP, 318) },
   { "config", offsetof(bc_frontend_tables, config),
               sizeof(((bc_frontend_tables *)0)->config),
-              _CFFI_OP(_CFFI_OP_NOOP, 297) },
+              _CFFI_OP(_CFFI_OP_NOOP, 313) },
   { "ref_level", offsetof(bc_frontend_tables, ref_level),
                  sizeof(((bc_frontend_tables *)0)->ref_level),
-                 _CFFI_OP(_CFFI_OP_NOOP, 32) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_position", offsetof(bc_frontend_tables, n_position),
                   sizeof(((bc_frontend_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "position", offsetof(bc_frontend_tables, position),
                 sizeof(((bc_frontend_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 284) },
+                _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
                   sizeof(((bc_frontend_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "twiddles", offsetof(bc_frontend_tables, twiddles),
                 sizeof(((bc_frontend_tables *)0)->twiddles),
                 _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_split", offsetof(bc_frontend_tables, n_split),
                sizeof(((bc_frontend_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+               _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "split", offsetof(bc_frontend_tables, split),
              sizeof(((bc_frontend_tables *)0)->split),
              _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_window", offsetof(bc_frontend_tables, n_window),
                 sizeof(((bc_frontend_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "window", offsetof(bc_frontend_tables, window),
               sizeof(((bc_frontend_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_leak", offsetof(bc_frontend_tables, n_leak),
               sizeof(((bc_frontend_tables *)0)->n_leak),
-              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+              _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "leak", offsetof(bc_frontend_tables, leak),
             sizeof(((bc_frontend_tables *)0)->leak),
             _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_bands", offsetof(bc_frontend_tables, n_bands),
                sizeof(((bc_frontend_tables *)0)->n_bands),
-               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+               _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "bands", offsetof(bc_frontend_tables, bands),
              sizeof(((bc_frontend_tables *)0)->bands),
-             _CFFI_OP(_CFFI_OP_NOOP, 284) },
+             _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "n_weights", offsetof(bc_frontend_tables, n_weights),
                  sizeof(((bc_frontend_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "weights", offsetof(bc_frontend_tables, weights),
                sizeof(((bc_frontend_tables *)0)->weights),
                _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_dct", offsetof(bc_frontend_tables, n_dct),
              sizeof(((bc_frontend_tables *)0)->n_dct),
-             _CFFI_OP(_CFFI_OP_NOOP, 320) },
+             _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "dct", offsetof(bc_frontend_tables, dct),
            sizeof(((bc_frontend_tables *)0)->dct),
            _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "opaque", offsetof(bc_resampler, opaque),
               sizeof(((bc_resampler *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 324) },
+              _CFFI_OP(_CFFI_OP_NOOP, 340) },
   { "in_rate", offsetof(bc_resampler_tables, in_rate),
                sizeof(((bc_resampler_tables *)0)->in_rate),
-               _CFFI_OP(_CFFI_OP_NOOP, 33) },
+               _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "out_rate", offsetof(bc_resampler_tables, out_rate),
                 sizeof(((bc_resampler_tables *)0)->out_rate),
-                _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "sharp", offsetof(bc_resampler_tables, sharp),
              sizeof(((bc_resampler_tables *)0)->sharp),
              _CFFI_OP(_CFFI_OP_NOOP, 24) },
@@ -5910,156 +6203,156 @@ static const struct _cffi_field_s _cffi_fields[] = {
                 _CFFI_OP(_CFFI_OP_NOOP, 4) },
   { "tables", offsetof(bc_tflm, tables),
               sizeof(((bc_tflm *)0)->tables),
-              _CFFI_OP(_CFFI_OP_NOOP, 113) },
+              _CFFI_OP(_CFFI_OP_NOOP, 129) },
   { "bins", offsetof(bc_tflm, bins),
             sizeof(((bc_tflm *)0)->bins),
-            _CFFI_OP(_CFFI_OP_NOOP, 328) },
+            _CFFI_OP(_CFFI_OP_NOOP, 344) },
   { "noise", offsetof(bc_tflm, noise),
              sizeof(((bc_tflm *)0)->noise),
-             _CFFI_OP(_CFFI_OP_NOOP, 318) },
+             _CFFI_OP(_CFFI_OP_NOOP, 334) },
   { "samples", offsetof(bc_tflm, samples),
                sizeof(((bc_tflm *)0)->samples),
-               _CFFI_OP(_CFFI_OP_NOOP, 214) },
+               _CFFI_OP(_CFFI_OP_NOOP, 230) },
   { "next", offsetof(bc_tflm, next),
             sizeof(((bc_tflm *)0)->next),
-            _CFFI_OP(_CFFI_OP_NOOP, 320) },
+            _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "missing", offsetof(bc_tflm, missing),
                sizeof(((bc_tflm *)0)->missing),
-               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+               _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "sample_rate", offsetof(bc_tflm_config, sample_rate),
                    sizeof(((bc_tflm_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "win_length", offsetof(bc_tflm_config, win_length),
                   sizeof(((bc_tflm_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "hop_length", offsetof(bc_tflm_config, hop_length),
                   sizeof(((bc_tflm_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_channels", offsetof(bc_tflm_config, n_channels),
                   sizeof(((bc_tflm_config *)0)->n_channels),
-                  _CFFI_OP(_CFFI_OP_NOOP, 33) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "fmin", offsetof(bc_tflm_config, fmin),
             sizeof(((bc_tflm_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "fmax", offsetof(bc_tflm_config, fmax),
             sizeof(((bc_tflm_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 32) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "win_length", offsetof(bc_tflm_tables, win_length),
                   sizeof(((bc_tflm_tables *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "hop_length", offsetof(bc_tflm_tables, hop_length),
                   sizeof(((bc_tflm_tables *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "n_fft", offsetof(bc_tflm_tables, n_fft),
              sizeof(((bc_tflm_tables *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 320) },
+             _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "n_channels", offsetof(bc_tflm_tables, n_channels),
                   sizeof(((bc_tflm_tables *)0)->n_channels),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "first_bin", offsetof(bc_tflm_tables, first_bin),
                  sizeof(((bc_tflm_tables *)0)->first_bin),
-                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "n_window", offsetof(bc_tflm_tables, n_window),
                 sizeof(((bc_tflm_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "window", offsetof(bc_tflm_tables, window),
               sizeof(((bc_tflm_tables *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 40) },
+              _CFFI_OP(_CFFI_OP_NOOP, 48) },
   { "n_position", offsetof(bc_tflm_tables, n_position),
                   sizeof(((bc_tflm_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "position", offsetof(bc_tflm_tables, position),
                 sizeof(((bc_tflm_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 284) },
+                _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
                   sizeof(((bc_tflm_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "twiddles", offsetof(bc_tflm_tables, twiddles),
                 sizeof(((bc_tflm_tables *)0)->twiddles),
-                _CFFI_OP(_CFFI_OP_NOOP, 319) },
+                _CFFI_OP(_CFFI_OP_NOOP, 335) },
   { "n_split", offsetof(bc_tflm_tables, n_split),
                sizeof(((bc_tflm_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+               _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "split", offsetof(bc_tflm_tables, split),
              sizeof(((bc_tflm_tables *)0)->split),
-             _CFFI_OP(_CFFI_OP_NOOP, 319) },
+             _CFFI_OP(_CFFI_OP_NOOP, 335) },
   { "n_span", offsetof(bc_tflm_tables, n_span),
               sizeof(((bc_tflm_tables *)0)->n_span),
-              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+              _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "span", offsetof(bc_tflm_tables, span),
             sizeof(((bc_tflm_tables *)0)->span),
-            _CFFI_OP(_CFFI_OP_NOOP, 284) },
+            _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "n_weights", offsetof(bc_tflm_tables, n_weights),
                  sizeof(((bc_tflm_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 320) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "weights", offsetof(bc_tflm_tables, weights),
                sizeof(((bc_tflm_tables *)0)->weights),
-               _CFFI_OP(_CFFI_OP_NOOP, 284) },
+               _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "n_gain", offsetof(bc_tflm_tables, n_gain),
               sizeof(((bc_tflm_tables *)0)->n_gain),
-              _CFFI_OP(_CFFI_OP_NOOP, 320) },
+              _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "gain", offsetof(bc_tflm_tables, gain),
             sizeof(((bc_tflm_tables *)0)->gain),
-            _CFFI_OP(_CFFI_OP_NOOP, 40) },
+            _CFFI_OP(_CFFI_OP_NOOP, 48) },
   { "n_curve", offsetof(bc_tflm_tables, n_curve),
                sizeof(((bc_tflm_tables *)0)->n_curve),
-               _CFFI_OP(_CFFI_OP_NOOP, 320) },
+               _CFFI_OP(_CFFI_OP_NOOP, 336) },
   { "curve", offsetof(bc_tflm_tables, curve),
              sizeof(((bc_tflm_tables *)0)->curve),
-             _CFFI_OP(_CFFI_OP_NOOP, 284) },
+             _CFFI_OP(_CFFI_OP_NOOP, 300) },
   { "opaque", offsetof(bc_windows, opaque),
               sizeof(((bc_windows *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 322) },
+              _CFFI_OP(_CFFI_OP_NOOP, 338) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 296, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 312, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 297, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 313, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
-  { "bc_frontend_tables", 298, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_tables", 314, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
-  { "bc_resampler", 303, _CFFI_F_CHECK_FIELDS,
+  { "bc_resampler", 319, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 49, 1 },
-  { "bc_resampler_tables", 304, _CFFI_F_CHECK_FIELDS,
+  { "bc_resampler_tables", 320, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 50, 6 },
-  { "bc_tflm", 306, _CFFI_F_CHECK_FIELDS,
+  { "bc_tflm", 322, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 56, 6 },
-  { "bc_tflm_bin", 329, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+  { "bc_tflm_bin", 345, _CFFI_F_UNION|_CFFI_F_OPAQUE,
     (size_t)-1, -1, -1, 0 /* opaque */ },
-  { "bc_tflm_config", 307, _CFFI_F_CHECK_FIELDS,
+  { "bc_tflm_config", 323, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 62, 6 },
-  { "bc_tflm_tables", 308, _CFFI_F_CHECK_FIELDS,
+  { "bc_tflm_tables", 324, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 68, 21 },
-  { "bc_windows", 311, _CFFI_F_CHECK_FIELDS,
+  { "bc_windows", 327, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 89, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "$1", 313, _cffi_prim_int(4, 0),
+  { "$1", 329, _cffi_prim_int(4, 0),
     "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
-  { "bc_compression", 293, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 309, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
     "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
-  { "bc_dct_norm", 294, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 310, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
-  { "bc_fit", 178, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+  { "bc_fit", 194, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
     "BC_FIT_END,BC_FIT_CENTER" },
-  { "bc_framing", 295, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_framing", 311, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
-  { "bc_mel_norm", 299, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 315, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 300, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 316, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 301, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 317, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
-  { "bc_normalize", 166, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 182, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
-  { "bc_pooling", 302, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+  { "bc_pooling", 318, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
     "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
-  { "bc_spectrum", 305, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 321, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 229, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 245, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
     "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
     "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
@@ -6069,35 +6362,35 @@ static const struct _cffi_enum_s _cffi_enums[] = {
     "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
     "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,"
     "BC_BAD_FRAME_LENGTH,BC_BAD_FIT" },
-  { "bc_window", 309, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+  { "bc_window", 325, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
-  { "bc_window_position", 310, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 326, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 293 },
-  { "bc_dct_norm", 294 },
-  { "bc_fit", 178 },
-  { "bc_framing", 295 },
-  { "bc_frontend", 296 },
-  { "bc_frontend_config", 297 },
-  { "bc_frontend_tables", 298 },
-  { "bc_mel_norm", 299 },
-  { "bc_mel_scale", 300 },
-  { "bc_mel_slopes", 301 },
-  { "bc_normalize", 166 },
-  { "bc_pooling", 302 },
-  { "bc_resampler", 303 },
-  { "bc_resampler_tables", 304 },
-  { "bc_spectrum", 305 },
-  { "bc_status", 229 },
-  { "bc_tflm", 306 },
-  { "bc_tflm_config", 307 },
-  { "bc_tflm_tables", 308 },
-  { "bc_window", 309 },
-  { "bc_window_position", 310 },
-  { "bc_windows", 311 },
+  { "bc_compression", 309 },
+  { "bc_dct_norm", 310 },
+  { "bc_fit", 194 },
+  { "bc_framing", 311 },
+  { "bc_frontend", 312 },
+  { "bc_frontend_config", 313 },
+  { "bc_frontend_tables", 314 },
+  { "bc_mel_norm", 315 },
+  { "bc_mel_scale", 316 },
+  { "bc_mel_slopes", 317 },
+  { "bc_normalize", 182 },
+  { "bc_pooling", 318 },
+  { "bc_resampler", 319 },
+  { "bc_resampler_tables", 320 },
+  { "bc_spectrum", 321 },
+  { "bc_status", 245 },
+  { "bc_tflm", 322 },
+  { "bc_tflm_config", 323 },
+  { "bc_tflm_tables", 324 },
+  { "bc_window", 325 },
+  { "bc_window_position", 326 },
+  { "bc_windows", 327 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -6107,12 +6400,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  164,  /* num_globals */
+  168,  /* num_globals */
   10,  /* num_struct_unions */
   14,  /* num_enums */
   22,  /* num_typenames */
   NULL,  /* no includes */
-  331,  /* num_types */
+  347,  /* num_types */
   0,  /* flags */
 };
 

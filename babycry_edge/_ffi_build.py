@@ -19,6 +19,7 @@ HEADERS = (
     "frontend.h",
     "tables.h",
     "windows.h",
+    "parts.h",
     "tflm.h",
     "resample.h",
     "conditioning.h",

@@ -14,6 +14,9 @@ from babycry_edge.errors import BabycryError
 
 Features = npt.NDArray[np.float32]
 
+#: Clips of fewer frames are not worth threads.
+MIN_SHARED_FRAMES = 256
+
 
 class Frontend:
     """Whole clips to features; :meth:`stream` for audio that arrives piece by piece.
@@ -21,22 +24,26 @@ class Frontend:
     Usable from several threads; the GIL is released while it computes.
     """
 
-    def __init__(self, config: FrontendConfig, isa: str | None = None) -> None:
+    def __init__(self, config: FrontendConfig, isa: str | None = None, n_threads: int = 1) -> None:
         """Compute the tables of ``config``.
 
         Args:
             config: every axis of the front-end.
             isa: instruction set for whole clips, one of :func:`instruction_sets`; the best by
                 default. All give the same bits.
+            n_threads: that share long clips; any number gives the same bits.
 
         Raises:
-            BabycryError: the machine lacks ``isa``.
+            BabycryError: the machine lacks ``isa``, or ``n_threads`` is below 1.
         """
+        if n_threads < 1:
+            raise BabycryError(f"n_threads must be 1 or more, not {n_threads}")
         self.config = config
-        self._state = _State(config)
+        self._states = [_State(config) for _ in range(n_threads)]
+        self._state = self._states[0]
         self._lock = threading.Lock()
-        if isa is not None:
-            _check(lib.bc_frontend_use_isa(self._state.handle, isa.encode()), f"isa {isa!r}")
+        for state in self._states if isa is not None else []:
+            _check(lib.bc_frontend_use_isa(state.handle, str(isa).encode()), f"isa {isa!r}")
 
     @classmethod
     def from_profile(cls, name: str, **changes: Any) -> Frontend:
@@ -70,11 +77,38 @@ class Frontend:
         n_frames = lib.bc_frontend_frame_count(handle, len(samples))
         room = np.empty(lib.bc_frontend_room(handle, n_frames), np.float32)
         with self._lock:
-            compute = _by_dtype(samples, lib.bc_frontend_compute_int16, lib.bc_frontend_compute)
-            n_rows = _run(compute, handle, samples, room, n_frames)
+            shared = len(self._states) > 1 and self.config.compression != "tflm"
+            if shared and n_frames >= MIN_SHARED_FRAMES:
+                n_rows = self._share(samples, room, n_frames)
+            else:
+                compute = _by_dtype(samples, lib.bc_frontend_compute_int16, lib.bc_frontend_compute)
+                n_rows = _run(compute, handle, samples, room, n_frames)
         size = n_rows * self.n_features
         used = room if size == room.size else room[:size].copy()
         return used.reshape(n_rows, self.n_features)
+
+    def _share(self, samples: npt.NDArray[Any], room: Features, n_frames: int) -> int:
+        """Each thread computes a run of frames with tables and memory of its own."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        width = lib.bc_frontend_raw_width(self._state.handle)
+        raw = room[room.size - n_frames * width :]
+        compute = _by_dtype(samples, lib.bc_frontend_compute_raw_int16, lib.bc_frontend_compute_raw)
+        bounds = [n_frames * i // len(self._states) for i in range(len(self._states) + 1)]
+
+        def run(index: int) -> int:
+            first, end = bounds[index], bounds[index + 1]
+            rows = _floats(raw[first * width : end * width])
+            state = self._states[index].handle
+            return int(compute(state, _pcm(samples), len(samples), first, end - first, rows))
+
+        with ThreadPoolExecutor(len(self._states)) as pool:
+            for status in pool.map(run, range(len(self._states))):
+                _check(status, "the audio")
+        n_rows = ffi.new("size_t *")
+        finish = lib.bc_frontend_finish_raw
+        _check(finish(self._state.handle, _floats(room), n_frames, n_rows), "the audio")
+        return int(n_rows[0])
 
     def stream(self) -> FrontendStream:
         """A new stream with this configuration.

@@ -1,4 +1,4 @@
-"""The exported tables as firmware compiles them: the same features, and the RAM that was promised."""
+"""The exported tables as firmware compiles them: the same features in the RAM promised."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@
  */
 #include "bc_frontend_internal.h"
 #include "butterflies.h"
-#include "tiles.h"
 
 #define BC_JOIN_(a, b) a##b
 #define BC_JOIN(a, b) BC_JOIN_(a, b)
@@ -372,46 +371,54 @@ static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
-/* A group of four bands; see bc_mel_bands. */
+/* Four bands as bc_mel_bands lays them out. The narrower ones have weights of 0 up to the number of bins of the
+ * widest, and these may reach past the last bin, where anything may stand: from bin number common on each is
+ * looked at. */
 typedef struct bc_group {
-    const bc_vc *z;
-    size_t half;
-    const uint16_t *first;
-    const float *weights;
+    const bc_vc *bin[4];
+    const bc_vc *end;
+    size_t count, common;
+    const float *weights; /* side by side */
 } bc_group;
 
-/* Bins [from, to) of the four bands. The narrower ones have weights of 0 up to the number of bins of the
- * widest, and these may reach past the last bin. */
-BC_INLINE void add_part(const bc_group *group, size_t from, size_t to, int may_reach_past, bc_vf sums[4]) {
-    bc_vf part[4] = {bc_splat(0.0f), bc_splat(0.0f), bc_splat(0.0f), bc_splat(0.0f)};
-    for (size_t i = from; i < to; i++) {
+BC_INLINE bc_group group_at(const bc_plan *plan, const bc_vc *z, const uint16_t *first, const float *weights) {
+    size_t last = first[0];
+    for (size_t j = 1; j < 4; j++) {
+        last = first[j] > last ? first[j] : last;
+    }
+    size_t count = first[4], left = plan->half - last;
+    return (bc_group){{z + first[0], z + first[1], z + first[2], z + first[3]}, z + plan->half, count,
+                      left < count ? left : count, weights};
+}
+
+/* Bins [i, end). */
+BC_INLINE void sums_of_part(const bc_group *group, size_t i, size_t end, bc_vf part[4]) {
+    size_t common = group->common < end ? group->common : end;
+    for (size_t j = 0; j < 4; j++) {
+        part[j] = bc_splat(0.0f);
+    }
+    for (; i < common; i++) {
         for (size_t j = 0; j < 4; j++) {
-            if (!may_reach_past || group->first[j] + i < group->half) {
-                part[j] += group->z[group->first[j] + i].re * group->weights[4 * i + j];
+            part[j] += group->bin[j][i].re * group->weights[4 * i + j];
+        }
+    }
+    for (; i < end; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            if (group->bin[j] + i < group->end) {
+                part[j] += group->bin[j][i].re * group->weights[4 * i + j];
             }
         }
     }
-    for (size_t j = 0; j < 4; j++) {
-        sums[j] = from == 0 ? part[j] : sums[j] + part[j];
-    }
 }
 
-BC_INLINE void band_sums_as(const bc_group *group, size_t count, int may_reach_past, bc_vf sums[4]) {
-    add_part(group, 0, count < BC_PART ? count : BC_PART, may_reach_past, sums);
-    for (size_t from = BC_PART; from < count; from += BC_PART) {
-        add_part(group, from, count - from < BC_PART ? count : from + BC_PART, may_reach_past, sums);
-    }
-}
-
-BC_INLINE void band_sums(const bc_group *group, bc_vf sums[4]) {
-    size_t count = group->first[4], last = 0;
-    for (size_t j = 0; j < 4; j++) {
-        last = group->first[j] > last ? group->first[j] : last;
-    }
-    if (last + count <= group->half) {
-        band_sums_as(group, count, 0, sums);
-    } else {
-        band_sums_as(group, count, 1, sums);
+BC_INLINE void sums_of_four(const bc_group *group, bc_vf sums[4]) {
+    sums_of_part(group, 0, group->count < BC_PART ? group->count : BC_PART, sums);
+    for (size_t i = BC_PART; i < group->count; i += BC_PART) {
+        bc_vf part[4];
+        sums_of_part(group, i, group->count - i < BC_PART ? group->count : i + BC_PART, part);
+        for (size_t j = 0; j < 4; j++) {
+            sums[j] += part[j];
+        }
     }
 }
 
@@ -456,15 +463,16 @@ BC_INLINE void store_tile(bc_vf tile[4], size_t width, size_t count, float *feat
 BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, const bc_vc *z, size_t count,
                               float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
-    bc_group group = {z, plan->half, plan->bands, plan->weights};
+    const float *weights = plan->weights;
+    const uint16_t *group = plan->bands;
     for (size_t band = 0; band < n_mels; band += BC_SUMS) {
         bc_vf sums[BC_SUMS];
         size_t width = n_mels - band < BC_SUMS ? n_mels - band : BC_SUMS;
         size_t end = (width + 3u) / 4u * 4u; /* bands that are not there have no weights */
-        for (size_t i = 0; i < end; i += 4) {
-            band_sums(&group, sums + i);
-            group.weights += 4u * group.first[4];
-            group.first += BC_BAND_GROUP;
+        for (size_t i = 0; i < end; i += 4, group += BC_BAND_GROUP) {
+            bc_group four = group_at(plan, z, group, weights);
+            sums_of_four(&four, sums + i);
+            weights += 4u * group[4];
         }
         for (size_t i = end; i % BC_TOGETHER != 0; i++) {
             sums[i] = bc_splat(0.0f);

@@ -61,8 +61,8 @@ struct bc_plan;
 typedef struct bc_tflm_part bc_tflm_part;
 
 /* Computes frames [first, first + count) of a clip into rows of n_mels floats, frames side by side. Returns 0
- * where a float between the first frame's start and the last one's end is not finite (see
- * bc_samples_are_finite); the rows are then worthless. */
+ * where a sample between the first frame's start and the last one's end is not finite: the rows are then
+ * worthless. */
 typedef int bc_frames_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
                              float *features);
 
@@ -96,7 +96,7 @@ typedef struct bc_plan {
     const float *weights;
     const float *dct;
     bc_tflm_part *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
-    float *work;  /* [bc_work_size] */
+    float *work;  /* [bc_work_size] the FFTs */
     float *frame; /* [n_fft] a frame's samples, then its levels */
     float *row;   /* [raw_width] a row before the cepstrum, */
     float *finished; /* [frame width] and after it */
@@ -127,16 +127,16 @@ static inline const bc_plan *bc_const_plan_of(const bc_frontend *fe) {
 /* A Hann window that fills the frame has a spectrum of three bins; a shorter one leaks into all. */
 static inline int bc_window_leaks(const bc_plan *plan) { return plan->leak != NULL; }
 
-static inline int bc_has(const bc_frontend_config *cfg, int32_t descriptor) {
-    return (cfg->descriptors & descriptor) != 0;
-}
-
 /* Floats of working memory: the FFTs of the frames side by side, and for a kernel across frames their
  * samples, one after the other, where it cannot read them in the clip itself. */
 static inline size_t bc_work_size(const bc_frontend_config *cfg) {
     size_t n_fft = (size_t)cfg->n_fft, hop = (size_t)cfg->hop_length;
     size_t stride = hop < n_fft ? hop : n_fft;
     return n_fft * BC_MAX_LANES + (BC_MAX_LANES == 1 ? 0u : stride * (BC_MAX_LANES - 1u) + n_fft);
+}
+
+static inline int bc_has(const bc_frontend_config *cfg, int32_t descriptor) {
+    return (cfg->descriptors & descriptor) != 0;
 }
 
 #define BC_BAND_GROUP 5u /* first bins of four bands, and how many bins the widest of them has */
@@ -200,6 +200,6 @@ int bc_quantization_is_sane(float scale, int32_t zero_point);
 /* bc_frontend_compute.c */
 uint64_t bc_frame_count(const bc_plan *plan, uint64_t n_samples);
 int bc_too_short(const bc_plan *plan, uint64_t n_samples);
-int bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows); /* 0: as bc_frames_kernel */
+int bc_raw_rows(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *rows);
 
 #endif

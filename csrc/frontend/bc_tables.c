@@ -245,12 +245,17 @@ size_t bc_mel_bands(const bc_frontend_config *cfg, uint16_t *groups, float *weig
         for (size_t i = 0; weights != NULL && i < 4u * widest; i++) {
             weights[total + i] = 0.0f;
         }
-        for (int32_t i = 0; weights != NULL && i < width; i++) {
-            fill_band(cfg, from + i, group_start, band[i], weights + total + i);
-        }
-        for (int32_t i = 0; groups != NULL && i < 4; i++) {
-            groups[i] = band[i][0];
-            groups[4] = widest;
+        for (int32_t i = 0; i < 4; i++) { /* where the widest would reach past the last bin: begin with weights 0 */
+            int32_t end = (int32_t)band[i][0] + widest, last = cfg->n_fft / 2;
+            uint16_t shift = (uint16_t)(end > last ? end - last : 0);
+            if (weights != NULL && i < width) {
+                uint16_t first_and_count[2];
+                fill_band(cfg, from + i, group_start, first_and_count, weights + total + 4u * shift + (size_t)i);
+            }
+            if (groups != NULL) {
+                groups[i] = (uint16_t)(band[i][0] - shift);
+                groups[4] = widest;
+            }
         }
         groups = groups != NULL ? groups + BC_BAND_GROUP : NULL;
         total += 4u * widest;
