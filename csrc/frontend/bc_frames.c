@@ -73,19 +73,18 @@ BC_INLINE void load_tile(const bc_starts *starts, size_t i, bc_vf tile[4]) {
  * window is applied, and the split adds its exact spectrum. */
 static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     size_t length = (size_t)plan->config.win_length, i = 0;
+    bc_starts starts = starts_of(rows, plan->window_offset);
     bc_vf sum[BC_PARTIALS];
     for (size_t j = 0; j < BC_PARTIALS; j++) {
         sum[j] = bc_splat(0.0f);
     }
-    bc_starts starts = starts_of(rows, plan->window_offset);
     for (; i + 4 <= length; i += 4) {
-        bc_vf tile[4], *part = sum + i % BC_PARTIALS;
+        bc_vf tile[4];
         load_tile(&starts, i, tile);
         bc_vf_transpose_blocks(tile);
-        part[0] += tile[0];
-        part[1] += tile[1];
-        part[2] += tile[2];
-        part[3] += tile[3];
+        for (size_t j = 0; j < 4; j++) {
+            sum[i % BC_PARTIALS + j] += tile[j];
+        }
     }
     for (; i < length; i++) {
         for (size_t lane = 0; lane < BC_LANES; lane++) {
@@ -100,46 +99,60 @@ static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
     return sum[0] * (1.0f / (float)length);
 }
 
+/* What becomes of the samples and of the spectrum, as constants where it is inlined. */
+typedef struct bc_frames {
+    const bc_plan *plan;
+    int is_short; /* the window */
+    int leaks;    /* and its mean is taken out */
+    bc_spectrum spectrum;
+    bc_vf mean;
+} bc_frames;
+
 /* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
-BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_t i, const bc_vf means[4],
-                             int is_short, bc_vf tile[4]) {
+BC_INLINE void windowed_tile(const bc_frames *frames, const bc_starts *starts, size_t i, const bc_vf means[4],
+                             bc_vf tile[4]) {
+    const bc_plan *plan = frames->plan;
     const float *window = plan->window;
     float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (is_short) {
+    if (!frames->is_short) {
+        window += i;
+    } else {
         size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
         if (i + 4 <= start || i >= start + length) {
             tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
             return;
         }
-        if (i < start || i + 4 > start + length) {
+        if (i >= start && i + 4 <= start + length) {
+            window += i - start;
+        } else {
             for (size_t j = 0; j < 4; j++) {
                 partial[j] = i + j >= start && i + j < start + length ? window[i + j - start] : 0.0f;
             }
-            window = partial - i;
-        } else {
-            window -= start;
+            window = partial;
         }
     }
-    bc_vf weights = bc_vf_repeat_block(window + i);
+    bc_vf weights = bc_vf_repeat_block(window);
     load_tile(starts, i, tile);
     for (size_t j = 0; j < 4; j++) {
-        tile[j] = (is_short ? tile[j] - means[j] : tile[j]) * weights;
+        tile[j] = (frames->leaks ? tile[j] - means[j] : tile[j]) * weights;
     }
     bc_vf_transpose_blocks(tile);
 }
 
 /* ---- FFT ---- */
 
-/* Twiddles 1 .. radix - 1 of element k > 0. */
+/* Twiddles 1 .. radix - 1 of element k > 0, of a stage that joins transforms of length span. */
 BC_INLINE void load_turns(const float *w, size_t radix, size_t span, size_t k, bc_vc turn[4]) {
     for (size_t j = 0; j + 1 < radix; j++) {
-        turn[j] = (bc_vc){bc_splat(w[2 * j * span + k]), bc_splat(w[(2 * j + 1) * span + k])};
+        const float *column = w + 2 * j * span + k;
+        turn[j] = (bc_vc){bc_splat(column[0]), bc_splat(column[span])};
     }
 }
 
 /* From samples to transforms of length radix: two butterflies from each set of tiles. */
-BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z,
-                           size_t radix, void (*butterfly)(bc_vc *, size_t)) {
+BC_INLINE void first_stage(const bc_frames *frames, bc_rows rows, const bc_vf means[4], bc_vc *z, size_t radix,
+                           void (*butterfly)(bc_vc *, size_t)) {
+    const bc_plan *plan = frames->plan;
     size_t stride = plan->half / radix;
     bc_starts starts = starts_of(rows, 0);
     for (size_t c = 0; c < stride; c += 2) {
@@ -147,7 +160,7 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
         c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
         for (size_t j = 0; j < radix; j++) {
             bc_vf tile[4];
-            windowed_tile(plan, &starts, 2 * (c + j * stride), means, is_short, tile);
+            windowed_tile(frames, &starts, 2 * (c + j * stride), means, tile);
             even[j] = (bc_vc){tile[0], tile[1]};
             odd[j] = (bc_vc){tile[2], tile[3]};
         }
@@ -160,12 +173,16 @@ BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[
     }
 }
 
-BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z) {
-    switch (plan->radix[0]) {
-    case 2: first_stage(plan, rows, means, is_short, z, 2, butterfly2); break;
-    case 3: first_stage(plan, rows, means, is_short, z, 3, butterfly3); break;
-    case 4: first_stage(plan, rows, means, is_short, z, 4, butterfly4); break;
-    default: first_stage(plan, rows, means, is_short, z, 5, butterfly5); break;
+BC_INLINE void start_fft(const bc_frames *frames, bc_rows rows, bc_vc *z) {
+    bc_vf means[4];
+    for (size_t j = 0; j < 4; j++) {
+        means[j] = bc_vf_spread(frames->mean, j);
+    }
+    switch (frames->plan->radix[0]) {
+    case 2: first_stage(frames, rows, means, z, 2, butterfly2); break;
+    case 3: first_stage(frames, rows, means, z, 3, butterfly3); break;
+    case 4: first_stage(frames, rows, means, z, 4, butterfly4); break;
+    default: first_stage(frames, rows, means, z, 5, butterfly5); break;
     }
 }
 
@@ -251,15 +268,6 @@ static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
 
 /* ---- spectrum ---- */
 
-/* What the split needs to know, as constants where it is inlined. */
-typedef struct bc_split {
-    const bc_plan *plan;
-    bc_vf mean;
-    bc_spectrum spectrum;
-    int leaks;    /* the mean's spectrum is added */
-    int is_short; /* the window does not fill the frame */
-} bc_split;
-
 BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
     bc_vf power = bin.re * bin.re + bin.im * bin.im;
     power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
@@ -267,42 +275,39 @@ BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
 }
 
 /* Adds the spectrum at bin k of the constant that was taken out of the frame. */
-BC_INLINE bc_vc with_leak(const bc_split *split, size_t k, bc_vc bin) {
-    if (!split->leaks) {
-        return bin;
-    }
-    const float *leak = split->plan->leak + k;
-    return add(bin, (bc_vc){split->mean * leak[0], split->mean * leak[split->plan->half + 1u]});
+BC_INLINE bc_vc with_leak(const bc_frames *frames, size_t k, bc_vc bin) {
+    const float *re = frames->plan->leak + k, *im = re + frames->plan->half + 1u;
+    return frames->leaks ? add(bin, (bc_vc){frames->mean * *re, frames->mean * *im}) : bin;
 }
 
 /* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
  * real frame's bins k and half - k, which go to z[k].re and z[half - k].re; 0 < k < half / 2. The two halvings
  * of the textbook are in the window table. */
-BC_INLINE void split_pair(const bc_split *split, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
-    size_t half = split->plan->half, mirrored = half - k;
-    float c = split->plan->split[k], s = split->plan->split[half / 2u + 1u + k];
+BC_INLINE void split_pair(const bc_frames *frames, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
+    size_t half = frames->plan->half, mirrored = half - k;
+    float c = frames->plan->split[k], s = frames->plan->split[half / 2u + 1u + k];
     bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
     bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
     bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
     bc_vc low = {even_re + turned_re, even_im + turned_im};
     bc_vc high = {even_re - turned_re, turned_im - even_im};
-    z[k].re = level(with_leak(split, k, low), split->spectrum);
-    z[mirrored].re = level(with_leak(split, mirrored, high), split->spectrum);
+    z[k].re = level(with_leak(frames, k, low), frames->spectrum);
+    z[mirrored].re = level(with_leak(frames, mirrored, high), frames->spectrum);
 }
 
 /* The bin in the middle is its own partner. */
-BC_INLINE void split_middle(const bc_split *split, bc_vc *z, bc_vc a) {
-    size_t k = split->plan->half / 2u;
-    z[k].re = level(with_leak(split, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), split->spectrum);
+BC_INLINE void split_middle(const bc_frames *frames, bc_vc *z, bc_vc a) {
+    size_t k = frames->plan->half / 2u;
+    z[k].re = level(with_leak(frames, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), frames->spectrum);
 }
 
-BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
-    size_t half = split->plan->half, k = 1;
+BC_INLINE void split_all(const bc_frames *frames, bc_vc *z) {
+    size_t half = frames->plan->half, k = 1;
     for (; k < half - k; k++) {
-        split_pair(split, z, k, z[k], z[half - k]);
+        split_pair(frames, z, k, z[k], z[half - k]);
     }
     if (k == half - k) {
-        split_middle(split, z, z[k]);
+        split_middle(frames, z, z[k]);
     }
 }
 
@@ -314,54 +319,50 @@ BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float
 }
 
 /* The last stage, of radix 4, and the split: butterflies k and span - k give four pairs. */
-BC_INLINE void last_stage_and_split(const bc_split *split, bc_vc *z, const float *w) {
-    size_t span = split->plan->half / 4u, k = 1;
+BC_INLINE void last_stage_and_split(const bc_frames *frames, bc_vc *z, const float *w) {
+    size_t span = frames->plan->half / 4u, k = 1;
     butterfly4(z, span);
-    split_pair(split, z, span, z[span], z[3 * span]);
-    split_middle(split, z, z[2 * span]);
+    split_pair(frames, z, span, z[span], z[3 * span]);
+    split_middle(frames, z, z[2 * span]);
     for (; k < span - k; k++) {
         bc_vc a[4], b[4];
         last_butterfly(z, span, k, w, a);
         last_butterfly(z, span, span - k, w, b);
-        split_pair(split, z, k, a[0], b[3]);
-        split_pair(split, z, k + span, a[1], b[2]);
-        split_pair(split, z, 2 * span - k, b[1], a[2]);
-        split_pair(split, z, span - k, b[0], a[3]);
+        split_pair(frames, z, k, a[0], b[3]);
+        split_pair(frames, z, k + span, a[1], b[2]);
+        split_pair(frames, z, 2 * span - k, b[1], a[2]);
+        split_pair(frames, z, span - k, b[0], a[3]);
     }
     bc_vc a[4];
     last_butterfly(z, span, k, w, a);
-    split_pair(split, z, k, a[0], a[3]);
-    split_pair(split, z, k + span, a[1], a[2]);
+    split_pair(frames, z, k, a[0], a[3]);
+    split_pair(frames, z, k + span, a[1], a[2]);
 }
 
-BC_INLINE void levels_as(const bc_split *split, bc_rows rows, bc_vc *z) {
-    const bc_plan *plan = split->plan;
-    bc_vf means[4];
-    for (size_t j = 0; j < 4; j++) {
-        means[j] = bc_vf_spread(split->mean, j);
-    }
-    start_fft(plan, rows, means, split->is_short, z);
+BC_INLINE void levels_as(const bc_frames *frames, bc_rows rows, bc_vc *z) {
+    const bc_plan *plan = frames->plan;
+    start_fft(frames, rows, z);
     if (plan->radix[plan->n_stages - 1] == 4) {
         const float *w = middle_stages(plan, z, (uint8_t)(plan->n_stages - 1));
-        last_stage_and_split(split, z, w);
+        last_stage_and_split(frames, z, w);
     } else {
         middle_stages(plan, z, plan->n_stages);
-        split_all(split, z);
+        split_all(frames, z);
     }
 }
 
 /* Levels of bins 0 < k < half of the frames, in z[k].re. */
 static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
-    bc_vf zero = bc_splat(0.0f);
+    bc_vf none = bc_splat(0.0f);
     bc_spectrum spectrum = plan->config.spectrum;
     if (bc_window_leaks(plan)) {
-        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1, 1}, rows, z);
+        levels_as(&(bc_frames){plan, 1, 1, spectrum, means_of(plan, rows)}, rows, z);
     } else if (plan->config.win_length < plan->config.n_fft) {
-        levels_as(&(bc_split){plan, zero, spectrum, 0, 1}, rows, z);
+        levels_as(&(bc_frames){plan, 1, 0, spectrum, none}, rows, z);
     } else if (spectrum == BC_SPECTRUM_MAGNITUDE) {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0, 0}, rows, z);
+        levels_as(&(bc_frames){plan, 0, 0, BC_SPECTRUM_MAGNITUDE, none}, rows, z);
     } else {
-        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0, 0}, rows, z);
+        levels_as(&(bc_frames){plan, 0, 0, BC_SPECTRUM_POWER, none}, rows, z);
     }
 }
 
@@ -370,29 +371,51 @@ static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
-BC_INLINE void sums_of_part(const bc_vc *const bin[4], const float *weights, size_t i, size_t end, bc_vf part[4]) {
-    for (size_t j = 0; j < 4; j++) {
-        part[j] = bin[j][i].re * weights[4 * i + j];
+/* Four bands as bc_mel_bands lays them out. The narrower ones have weights of 0 up to the number of bins of the
+ * widest, and these may reach past the last bin, where anything may stand: from bin number common on each is
+ * looked at. */
+typedef struct bc_group {
+    const bc_vc *bin[4];
+    const bc_vc *end;
+    size_t count, common;
+    const float *weights; /* side by side */
+} bc_group;
+
+BC_INLINE bc_group group_at(const bc_plan *plan, const bc_vc *z, const uint16_t *first, const float *weights) {
+    size_t last = first[0];
+    for (size_t j = 1; j < 4; j++) {
+        last = first[j] > last ? first[j] : last;
     }
-    for (i++; i < end; i++) {
+    size_t count = first[4], left = plan->half - last;
+    return (bc_group){{z + first[0], z + first[1], z + first[2], z + first[3]}, z + plan->half, count,
+                      left < count ? left : count, weights};
+}
+
+/* Bins [i, end). */
+BC_INLINE void sums_of_part(const bc_group *group, size_t i, size_t end, bc_vf part[4]) {
+    size_t common = group->common < end ? group->common : end;
+    for (size_t j = 0; j < 4; j++) {
+        part[j] = bc_splat(0.0f);
+    }
+    for (; i < common; i++) {
         for (size_t j = 0; j < 4; j++) {
-            part[j] += bin[j][i].re * weights[4 * i + j];
+            part[j] += group->bin[j][i].re * group->weights[4 * i + j];
+        }
+    }
+    for (; i < end; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            if (group->bin[j] + i < group->end) {
+                part[j] += group->bin[j][i].re * group->weights[4 * i + j];
+            }
         }
     }
 }
 
-/* Four bands, as their weights lie; those of narrower ones than the widest end with 0. */
-BC_INLINE void sums_of_four(const bc_vc *z, const uint16_t *group, const float *weights, bc_vf sums[4]) {
-    const bc_vc *const bin[4] = {z + group[0], z + group[1], z + group[2], z + group[3]};
-    size_t count = group[4];
-    if (count == 0) {
-        sums[0] = sums[1] = sums[2] = sums[3] = bc_splat(0.0f);
-        return;
-    }
-    sums_of_part(bin, weights, 0, count < BC_PART ? count : BC_PART, sums);
-    for (size_t i = BC_PART; i < count; i += BC_PART) {
+BC_INLINE void sums_of_four(const bc_group *group, bc_vf sums[4]) {
+    sums_of_part(group, 0, group->count < BC_PART ? group->count : BC_PART, sums);
+    for (size_t i = BC_PART; i < group->count; i += BC_PART) {
         bc_vf part[4];
-        sums_of_part(bin, weights, i, count - i < BC_PART ? count : i + BC_PART, part);
+        sums_of_part(group, i, group->count - i < BC_PART ? group->count : i + BC_PART, part);
         for (size_t j = 0; j < 4; j++) {
             sums[j] += part[j];
         }
@@ -445,11 +468,13 @@ BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, c
     for (size_t band = 0; band < n_mels; band += BC_SUMS) {
         bc_vf sums[BC_SUMS];
         size_t width = n_mels - band < BC_SUMS ? n_mels - band : BC_SUMS;
-        for (size_t i = 0; i < width; i += 4, group += BC_BAND_GROUP) {
-            sums_of_four(z, group, weights, sums + i);
+        size_t end = (width + 3u) / 4u * 4u; /* bands that are not there have no weights */
+        for (size_t i = 0; i < end; i += 4, group += BC_BAND_GROUP) {
+            bc_group four = group_at(plan, z, group, weights);
+            sums_of_four(&four, sums + i);
             weights += 4u * group[4];
         }
-        for (size_t i = (width + 3u) / 4u * 4u; i % BC_TOGETHER != 0; i++) {
+        for (size_t i = end; i % BC_TOGETHER != 0; i++) {
             sums[i] = bc_splat(0.0f);
         }
         for (size_t i = 0; i < width; i += BC_TOGETHER) {
