@@ -580,91 +580,159 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 #include <babycry/status.h>
 #include <babycry/frontend.h>
+#include <babycry/integer.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 79), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 123), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 146), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, char const *)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, char const *)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 72), // char const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 133), // char const *
 /*  9 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 11 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float *
+/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 83), // float *
 /* 13 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 73), // float const *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 83), // float const *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 21 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 22 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 23 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 25 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 74), // int16_t const *
+/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 134), // int16_t const *
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
 /* 29 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 30 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 31 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config *, char const *)
-/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 65), // bc_frontend_config *
+/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config *, char const *)
+/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 123), // bc_frontend_config *
 /* 34 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
 /* 35 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(bc_frontend_config const *)
+/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config const *)
 /* 37 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 46), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 42 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 43 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
+/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config const *, bc_integer_tables *, void *, size_t)
+/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 41 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // bc_integer_tables *
+/* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
-/* 46 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
-/* 47 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 48 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_int8 const *, int16_t const *, size_t, int8_t *, size_t, size_t *)
+/* 46 */ _CFFI_OP(_CFFI_OP_POINTER, 124), // bc_integer *
+/* 47 */ _CFFI_OP(_CFFI_OP_POINTER, 125), // bc_integer_int8 const *
+/* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 51 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 52 */ _CFFI_OP(_CFFI_OP_POINTER, 64), // bc_frontend const *
+/* 50 */ _CFFI_OP(_CFFI_OP_POINTER, 136), // int8_t *
+/* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 52),
-/* 56 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 57 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 58 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_int8 const *, int8_t *, size_t, size_t *)
+/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
+/* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 47),
+/* 57 */ _CFFI_OP(_CFFI_OP_NOOP, 50),
+/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 61 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
-/* 62 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
-/* 63 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
-/* 64 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 65 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 66 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
-/* 67 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
-/* 68 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
-/* 69 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
-/* 70 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
-/* 71 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
-/* 72 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 73 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 74 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 75 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 77 */ _CFFI_OP(_CFFI_OP_ARRAY, 76), // uint64_t[40]
-/* 78 */ (_cffi_opcode_t)(40),
-/* 79 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 61 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_tables const *, void *, size_t)
+/* 62 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
+/* 63 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // bc_integer_tables const *
+/* 64 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 65 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 66 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 67 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, int16_t *, size_t, size_t *)
+/* 68 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
+/* 69 */ _CFFI_OP(_CFFI_OP_POINTER, 134), // int16_t *
+/* 70 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 71 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 73 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, int16_t const *, size_t, int16_t *, size_t, size_t *)
+/* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
+/* 75 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 69),
+/* 78 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 80 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 81 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer_tables const *, float, int32_t, bc_integer_int8 *)
+/* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 63),
+/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 84 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 85 */ _CFFI_OP(_CFFI_OP_POINTER, 125), // bc_integer_int8 *
+/* 86 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 87 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 88 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 89 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 90 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 91 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
+/* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
+/* 94 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
+/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 96 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 97 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 98 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 100 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_frontend const *
+/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 102 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
+/* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 105 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 107 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 109 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *)
+/* 110 */ _CFFI_OP(_CFFI_OP_POINTER, 124), // bc_integer const *
+/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 112 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *, size_t)
+/* 113 */ _CFFI_OP(_CFFI_OP_NOOP, 110),
+/* 114 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 115 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer_tables const *)
+/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 63),
+/* 118 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 119 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
+/* 120 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
+/* 121 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
+/* 122 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 123 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 124 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_integer
+/* 125 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_integer_int8
+/* 126 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_integer_tables
+/* 127 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
+/* 128 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
+/* 129 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
+/* 130 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
+/* 131 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
+/* 132 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
+/* 133 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 134 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 135 */ _CFFI_OP(_CFFI_OP_POINTER, 84), // int32_t const *
+/* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 137 */ _CFFI_OP(_CFFI_OP_POINTER, 138), // uint16_t const *
+/* 138 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 139 */ _CFFI_OP(_CFFI_OP_POINTER, 140), // uint32_t const *
+/* 140 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 142 */ _CFFI_OP(_CFFI_OP_ARRAY, 141), // uint64_t[40]
+/* 143 */ (_cffi_opcode_t)(40),
+/* 144 */ _CFFI_OP(_CFFI_OP_ARRAY, 141), // uint64_t[8]
+/* 145 */ (_cffi_opcode_t)(8),
+/* 146 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_COMPRESSION_NONE(unsigned long long *o)
@@ -699,6 +767,27 @@ static int _cffi_const_BC_DCT_NORM_NONE(unsigned long long *o)
 {
   int n = (BC_DCT_NORM_NONE) <= 0;
   *o = (unsigned long long)((BC_DCT_NORM_NONE) | 0);  /* check that BC_DCT_NORM_NONE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_ORTHO(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_ORTHO) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_ORTHO) | 0);  /* check that BC_DCT_NORM_ORTHO is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_HTK(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_HTK) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_HTK) | 0);  /* check that BC_DCT_NORM_HTK is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DCT_NORM_KALDI(unsigned long long *o)
+{
+  int n = (BC_DCT_NORM_KALDI) <= 0;
+  *o = (unsigned long long)((BC_DCT_NORM_KALDI) | 0);  /* check that BC_DCT_NORM_KALDI is an integer */
   return n;
 }
 
@@ -1038,10 +1127,38 @@ static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_QUANTIZATION(unsigned long long *o)
+{
+  int n = (BC_BAD_QUANTIZATION) <= 0;
+  *o = (unsigned long long)((BC_BAD_QUANTIZATION) | 0);  /* check that BC_BAD_QUANTIZATION is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_WINDOW_HANN(unsigned long long *o)
 {
   int n = (BC_WINDOW_HANN) <= 0;
   *o = (unsigned long long)((BC_WINDOW_HANN) | 0);  /* check that BC_WINDOW_HANN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_HANN_SYMMETRIC(unsigned long long *o)
+{
+  int n = (BC_WINDOW_HANN_SYMMETRIC) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_HANN_SYMMETRIC) | 0);  /* check that BC_WINDOW_HANN_SYMMETRIC is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_POVEY(unsigned long long *o)
+{
+  int n = (BC_WINDOW_POVEY) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_POVEY) | 0);  /* check that BC_WINDOW_POVEY is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_WINDOW_HANN_INTEGER(unsigned long long *o)
+{
+  int n = (BC_WINDOW_HANN_INTEGER) <= 0;
+  *o = (unsigned long long)((BC_WINDOW_HANN_INTEGER) | 0);  /* check that BC_WINDOW_HANN_INTEGER is an integer */
   return n;
 }
 
@@ -1100,7 +1217,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(43), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(91), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1110,7 +1227,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1148,7 +1265,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1235,7 +1352,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1322,7 +1439,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1392,7 +1509,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1415,10 +1532,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1459,10 +1576,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1548,7 +1665,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1631,7 +1748,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1748,7 +1865,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1777,10 +1894,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(52), arg0, (char **)&x0);
+      _cffi_type(100), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(52), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1883,7 +2000,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1974,12 +2091,926 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(46));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_use_isa _cffi_d_bc_frontend_use_isa
+#endif
+
+static bc_status _cffi_d_bc_integer_check(bc_frontend_config const * x0)
+{
+  return bc_integer_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_check(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_check _cffi_d_bc_integer_check
+#endif
+
+static bc_status _cffi_d_bc_integer_compute(bc_integer * x0, int16_t const * x1, size_t x2, int16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_integer_compute(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t const * x1;
+  size_t x2;
+  int16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_compute", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(69), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(69), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_compute(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_compute _cffi_d_bc_integer_compute
+#endif
+
+static bc_status _cffi_d_bc_integer_flush(bc_integer * x0, int16_t * x1, size_t x2, size_t * x3)
+{
+  return bc_integer_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(69), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(69), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush _cffi_d_bc_integer_flush
+#endif
+
+static size_t _cffi_d_bc_integer_flush_count(bc_integer const * x0)
+{
+  return bc_integer_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_integer const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(110), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush_count _cffi_d_bc_integer_flush_count
+#endif
+
+static bc_status _cffi_d_bc_integer_flush_int8(bc_integer * x0, bc_integer_int8 const * x1, int8_t * x2, size_t x3, size_t * x4)
+{
+  return bc_integer_flush_int8(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush_int8(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_int8 const * x1;
+  int8_t * x2;
+  size_t x3;
+  size_t * x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_flush_int8", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(47), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(47), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(50), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(50), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush_int8(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush_int8 _cffi_d_bc_integer_flush_int8
+#endif
+
+static size_t _cffi_d_bc_integer_frame_count(bc_integer const * x0, size_t x1)
+{
+  return bc_integer_frame_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_frame_count(PyObject *self, PyObject *args)
+{
+  bc_integer const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_frame_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(110), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_frame_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_frame_count _cffi_d_bc_integer_frame_count
+#endif
+
+static bc_status _cffi_d_bc_integer_init(bc_integer * x0, bc_integer_tables const * x1, void * x2, size_t x3)
+{
+  return bc_integer_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_init(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(63), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(63), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_init _cffi_d_bc_integer_init
+#endif
+
+static bc_status _cffi_d_bc_integer_make_int8(bc_integer_tables const * x0, float x1, int32_t x2, bc_integer_int8 * x3)
+{
+  return bc_integer_make_int8(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_make_int8(PyObject *self, PyObject *args)
+{
+  bc_integer_tables const * x0;
+  float x1;
+  int32_t x2;
+  bc_integer_int8 * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_make_int8", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(63), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(63), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = (float)_cffi_to_c_float(arg1);
+  if (x1 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(85), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (bc_integer_int8 *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(85), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_make_int8(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_make_int8 _cffi_d_bc_integer_make_int8
+#endif
+
+static bc_status _cffi_d_bc_integer_make_tables(bc_frontend_config const * x0, bc_integer_tables * x1, void * x2, size_t x3)
+{
+  return bc_integer_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_make_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend_config const * x0;
+  bc_integer_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(41), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(41), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_make_tables _cffi_d_bc_integer_make_tables
+#endif
+
+static size_t _cffi_d_bc_integer_n_features(bc_integer const * x0)
+{
+  return bc_integer_n_features(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_n_features(PyObject *self, PyObject *arg0)
+{
+  bc_integer const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(110), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_n_features(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_n_features _cffi_d_bc_integer_n_features
+#endif
+
+static bc_status _cffi_d_bc_integer_push(bc_integer * x0, int16_t const * x1, size_t x2, int16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_integer_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t const * x1;
+  size_t x2;
+  int16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(69), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(69), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push _cffi_d_bc_integer_push
+#endif
+
+static size_t _cffi_d_bc_integer_push_count(bc_integer const * x0, size_t x1)
+{
+  return bc_integer_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push_count(PyObject *self, PyObject *args)
+{
+  bc_integer const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(110), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push_count _cffi_d_bc_integer_push_count
+#endif
+
+static bc_status _cffi_d_bc_integer_push_int8(bc_integer * x0, bc_integer_int8 const * x1, int16_t const * x2, size_t x3, int8_t * x4, size_t x5, size_t * x6)
+{
+  return bc_integer_push_int8(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_int8 const * x1;
+  int16_t const * x2;
+  size_t x3;
+  int8_t * x4;
+  size_t x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push_int8", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(46), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(47), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(47), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(26), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(26), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(50), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(50), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x5 = _cffi_to_c_int(arg5, size_t);
+  if (x5 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push_int8(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push_int8 _cffi_d_bc_integer_push_int8
+#endif
+
+static size_t _cffi_d_bc_integer_ram_size(bc_integer_tables const * x0)
+{
+  return bc_integer_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_integer_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(63), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(63), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_ram_size _cffi_d_bc_integer_ram_size
+#endif
+
+static size_t _cffi_d_bc_integer_tables_size(bc_frontend_config const * x0)
+{
+  return bc_integer_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_tables_size _cffi_d_bc_integer_tables_size
 #endif
 
 static char const * _cffi_d_bc_status_string(bc_status x0)
@@ -1994,7 +3025,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(46), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(94), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -2055,6 +3086,75 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
 }
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
 
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer(bc_integer *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[8] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_integer { char x; bc_integer y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer_int8(bc_integer_int8 *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->mantissa) | 0);  /* check that 'bc_integer_int8.mantissa' is an integer */
+  (void)((p->reciprocal) | 0);  /* check that 'bc_integer_int8.reciprocal' is an integer */
+  (void)((p->shift) | 0);  /* check that 'bc_integer_int8.shift' is an integer */
+  (void)((p->zero_point) | 0);  /* check that 'bc_integer_int8.zero_point' is an integer */
+}
+struct _cffi_align__bc_integer_int8 { char x; bc_integer_int8 y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer_tables(bc_integer_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->n_fft) | 0);  /* check that 'bc_integer_tables.n_fft' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_integer_tables.hop_length' is an integer */
+  (void)((p->frame_length) | 0);  /* check that 'bc_integer_tables.frame_length' is an integer */
+  (void)((p->pad) | 0);  /* check that 'bc_integer_tables.pad' is an integer */
+  (void)((p->mirrored) | 0);  /* check that 'bc_integer_tables.mirrored' is an integer */
+  (void)((p->window_start) | 0);  /* check that 'bc_integer_tables.window_start' is an integer */
+  (void)((p->window_length) | 0);  /* check that 'bc_integer_tables.window_length' is an integer */
+  (void)((p->magnitude) | 0);  /* check that 'bc_integer_tables.magnitude' is an integer */
+  (void)((p->n_mels) | 0);  /* check that 'bc_integer_tables.n_mels' is an integer */
+  (void)((p->n_mfcc) | 0);  /* check that 'bc_integer_tables.n_mfcc' is an integer */
+  (void)((p->first_radix) | 0);  /* check that 'bc_integer_tables.first_radix' is an integer */
+  (void)((p->sample_shift) | 0);  /* check that 'bc_integer_tables.sample_shift' is an integer */
+  (void)((p->fraction_bits) | 0);  /* check that 'bc_integer_tables.fraction_bits' is an integer */
+  (void)((p->level_per_log2) | 0);  /* check that 'bc_integer_tables.level_per_log2' is an integer */
+  (void)((p->ref_level) | 0);  /* check that 'bc_integer_tables.ref_level' is an integer */
+  (void)((p->floor_level) | 0);  /* check that 'bc_integer_tables.floor_level' is an integer */
+  (void)((p->adds_offset) | 0);  /* check that 'bc_integer_tables.adds_offset' is an integer */
+  (void)((p->offset_exponent) | 0);  /* check that 'bc_integer_tables.offset_exponent' is an integer */
+  (void)((p->dct_shift) | 0);  /* check that 'bc_integer_tables.dct_shift' is an integer */
+  (void)((p->offset_mantissa) | 0);  /* check that 'bc_integer_tables.offset_mantissa' is an integer */
+  { int32_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_window) | 0);  /* check that 'bc_integer_tables.n_window' is an integer */
+  { uint16_t const * *tmp = &p->order; (void)tmp; }
+  (void)((p->n_order) | 0);  /* check that 'bc_integer_tables.n_order' is an integer */
+  { int32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_integer_tables.n_twiddles' is an integer */
+  { int32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_integer_tables.n_split' is an integer */
+  { uint16_t const * *tmp = &p->bands; (void)tmp; }
+  (void)((p->n_bands) | 0);  /* check that 'bc_integer_tables.n_bands' is an integer */
+  { int16_t const * *tmp = &p->band_exponents; (void)tmp; }
+  (void)((p->n_band_exponents) | 0);  /* check that 'bc_integer_tables.n_band_exponents' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_integer_tables.n_weights' is an integer */
+  { uint32_t const * *tmp = &p->log2_steps; (void)tmp; }
+  (void)((p->n_log2_steps) | 0);  /* check that 'bc_integer_tables.n_log2_steps' is an integer */
+  { uint32_t const * *tmp = &p->sqrt_steps; (void)tmp; }
+  (void)((p->n_sqrt_steps) | 0);  /* check that 'bc_integer_tables.n_sqrt_steps' is an integer */
+  { int32_t const * *tmp = &p->dct; (void)tmp; }
+  (void)((p->n_dct) | 0);  /* check that 'bc_integer_tables.n_dct' is an integer */
+}
+struct _cffi_align__bc_integer_tables { char x; bc_integer_tables y; };
+
 static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2074,6 +3174,7 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_N_MELS", (void *)_cffi_const_BC_BAD_N_MELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MFCC", (void *)_cffi_const_BC_BAD_N_MFCC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_PREEMPHASIS", (void *)_cffi_const_BC_BAD_PREEMPHASIS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_QUANTIZATION", (void *)_cffi_const_BC_BAD_QUANTIZATION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REF", (void *)_cffi_const_BC_BAD_REF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REMOVE_DC", (void *)_cffi_const_BC_BAD_REMOVE_DC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2087,7 +3188,10 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_COMPRESSION_LOG", (void *)_cffi_const_BC_COMPRESSION_LOG, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_LOG_MAX", (void *)_cffi_const_BC_COMPRESSION_LOG_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_NONE", (void *)_cffi_const_BC_COMPRESSION_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_HTK", (void *)_cffi_const_BC_DCT_NORM_HTK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_KALDI", (void *)_cffi_const_BC_DCT_NORM_KALDI, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_NONE", (void *)_cffi_const_BC_DCT_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DCT_NORM_ORTHO", (void *)_cffi_const_BC_DCT_NORM_ORTHO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_REFLECT", (void *)_cffi_const_BC_FRAMING_CENTER_REFLECT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_ZERO", (void *)_cffi_const_BC_FRAMING_CENTER_ZERO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_LEFT", (void *)_cffi_const_BC_FRAMING_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -2110,165 +3214,327 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_UNKNOWN_ISA", (void *)_cffi_const_BC_UNKNOWN_ISA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_UNKNOWN_PROFILE", (void *)_cffi_const_BC_UNKNOWN_PROFILE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_HANN", (void *)_cffi_const_BC_WINDOW_HANN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_WINDOW_HANN_INTEGER", (void *)_cffi_const_BC_WINDOW_HANN_INTEGER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_WINDOW_HANN_SYMMETRIC", (void *)_cffi_const_BC_WINDOW_HANN_SYMMETRIC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_features_normalize },
+  { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 87), (void *)_cffi_d_bc_features_normalize },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_compute_int16 },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 10), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 51), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 99), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 102), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 96), (void *)_cffi_d_bc_frontend_isa_name },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 32), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 48), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 96), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 102), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 58), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 106), (void *)_cffi_d_bc_frontend_ram_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 45), (void *)_cffi_d_bc_status_string },
+  { "bc_integer_check", (void *)_cffi_f_bc_integer_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_integer_check },
+  { "bc_integer_compute", (void *)_cffi_f_bc_integer_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 73), (void *)_cffi_d_bc_integer_compute },
+  { "bc_integer_flush", (void *)_cffi_f_bc_integer_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 67), (void *)_cffi_d_bc_integer_flush },
+  { "bc_integer_flush_count", (void *)_cffi_f_bc_integer_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_integer_flush_count },
+  { "bc_integer_flush_int8", (void *)_cffi_f_bc_integer_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_integer_flush_int8 },
+  { "bc_integer_frame_count", (void *)_cffi_f_bc_integer_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 112), (void *)_cffi_d_bc_integer_frame_count },
+  { "bc_integer_init", (void *)_cffi_f_bc_integer_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 61), (void *)_cffi_d_bc_integer_init },
+  { "bc_integer_make_int8", (void *)_cffi_f_bc_integer_make_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 81), (void *)_cffi_d_bc_integer_make_int8 },
+  { "bc_integer_make_tables", (void *)_cffi_f_bc_integer_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_integer_make_tables },
+  { "bc_integer_n_features", (void *)_cffi_f_bc_integer_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_integer_n_features },
+  { "bc_integer_push", (void *)_cffi_f_bc_integer_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 73), (void *)_cffi_d_bc_integer_push },
+  { "bc_integer_push_count", (void *)_cffi_f_bc_integer_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 112), (void *)_cffi_d_bc_integer_push_count },
+  { "bc_integer_push_int8", (void *)_cffi_f_bc_integer_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 45), (void *)_cffi_d_bc_integer_push_int8 },
+  { "bc_integer_ram_size", (void *)_cffi_f_bc_integer_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 116), (void *)_cffi_d_bc_integer_ram_size },
+  { "bc_integer_tables_size", (void *)_cffi_f_bc_integer_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 106), (void *)_cffi_d_bc_integer_tables_size },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 93), (void *)_cffi_d_bc_status_string },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 77) },
+              _CFFI_OP(_CFFI_OP_NOOP, 142) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 75) },
+               _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 70) },
+              _CFFI_OP(_CFFI_OP_NOOP, 131) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 71) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 132) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 63) },
+               _CFFI_OP(_CFFI_OP_NOOP, 121) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 75) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 69) },
+                _CFFI_OP(_CFFI_OP_NOOP, 130) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 67) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 128) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 68) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 129) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 66) },
+                _CFFI_OP(_CFFI_OP_NOOP, 127) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 61) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 119) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 73) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 73) },
+            _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 73) },
+           _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 73) },
+              _CFFI_OP(_CFFI_OP_NOOP, 83) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 62) },
+                _CFFI_OP(_CFFI_OP_NOOP, 120) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 75) },
+              _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 75) },
+             _CFFI_OP(_CFFI_OP_NOOP, 84) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 43) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 91) },
+  { "opaque", offsetof(bc_integer, opaque),
+              sizeof(((bc_integer *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 144) },
+  { "mantissa", offsetof(bc_integer_int8, mantissa),
+                sizeof(((bc_integer_int8 *)0)->mantissa),
+                _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "reciprocal", offsetof(bc_integer_int8, reciprocal),
+                  sizeof(((bc_integer_int8 *)0)->reciprocal),
+                  _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "shift", offsetof(bc_integer_int8, shift),
+             sizeof(((bc_integer_int8 *)0)->shift),
+             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "zero_point", offsetof(bc_integer_int8, zero_point),
+                  sizeof(((bc_integer_int8 *)0)->zero_point),
+                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "n_fft", offsetof(bc_integer_tables, n_fft),
+             sizeof(((bc_integer_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "hop_length", offsetof(bc_integer_tables, hop_length),
+                  sizeof(((bc_integer_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "frame_length", offsetof(bc_integer_tables, frame_length),
+                    sizeof(((bc_integer_tables *)0)->frame_length),
+                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "pad", offsetof(bc_integer_tables, pad),
+           sizeof(((bc_integer_tables *)0)->pad),
+           _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "mirrored", offsetof(bc_integer_tables, mirrored),
+                sizeof(((bc_integer_tables *)0)->mirrored),
+                _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "window_start", offsetof(bc_integer_tables, window_start),
+                    sizeof(((bc_integer_tables *)0)->window_start),
+                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "window_length", offsetof(bc_integer_tables, window_length),
+                     sizeof(((bc_integer_tables *)0)->window_length),
+                     _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "magnitude", offsetof(bc_integer_tables, magnitude),
+                 sizeof(((bc_integer_tables *)0)->magnitude),
+                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "n_mels", offsetof(bc_integer_tables, n_mels),
+              sizeof(((bc_integer_tables *)0)->n_mels),
+              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "n_mfcc", offsetof(bc_integer_tables, n_mfcc),
+              sizeof(((bc_integer_tables *)0)->n_mfcc),
+              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "first_radix", offsetof(bc_integer_tables, first_radix),
+                   sizeof(((bc_integer_tables *)0)->first_radix),
+                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "sample_shift", offsetof(bc_integer_tables, sample_shift),
+                    sizeof(((bc_integer_tables *)0)->sample_shift),
+                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "fraction_bits", offsetof(bc_integer_tables, fraction_bits),
+                     sizeof(((bc_integer_tables *)0)->fraction_bits),
+                     _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "level_per_log2", offsetof(bc_integer_tables, level_per_log2),
+                      sizeof(((bc_integer_tables *)0)->level_per_log2),
+                      _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "ref_level", offsetof(bc_integer_tables, ref_level),
+                 sizeof(((bc_integer_tables *)0)->ref_level),
+                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "floor_level", offsetof(bc_integer_tables, floor_level),
+                   sizeof(((bc_integer_tables *)0)->floor_level),
+                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "adds_offset", offsetof(bc_integer_tables, adds_offset),
+                   sizeof(((bc_integer_tables *)0)->adds_offset),
+                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "offset_exponent", offsetof(bc_integer_tables, offset_exponent),
+                       sizeof(((bc_integer_tables *)0)->offset_exponent),
+                       _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "dct_shift", offsetof(bc_integer_tables, dct_shift),
+                 sizeof(((bc_integer_tables *)0)->dct_shift),
+                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+  { "offset_mantissa", offsetof(bc_integer_tables, offset_mantissa),
+                       sizeof(((bc_integer_tables *)0)->offset_mantissa),
+                       _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "window", offsetof(bc_integer_tables, window),
+              sizeof(((bc_integer_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 135) },
+  { "n_window", offsetof(bc_integer_tables, n_window),
+                sizeof(((bc_integer_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "order", offsetof(bc_integer_tables, order),
+             sizeof(((bc_integer_tables *)0)->order),
+             _CFFI_OP(_CFFI_OP_NOOP, 137) },
+  { "n_order", offsetof(bc_integer_tables, n_order),
+               sizeof(((bc_integer_tables *)0)->n_order),
+               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "twiddles", offsetof(bc_integer_tables, twiddles),
+                sizeof(((bc_integer_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 135) },
+  { "n_twiddles", offsetof(bc_integer_tables, n_twiddles),
+                  sizeof(((bc_integer_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "split", offsetof(bc_integer_tables, split),
+             sizeof(((bc_integer_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 135) },
+  { "n_split", offsetof(bc_integer_tables, n_split),
+               sizeof(((bc_integer_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "bands", offsetof(bc_integer_tables, bands),
+             sizeof(((bc_integer_tables *)0)->bands),
+             _CFFI_OP(_CFFI_OP_NOOP, 137) },
+  { "n_bands", offsetof(bc_integer_tables, n_bands),
+               sizeof(((bc_integer_tables *)0)->n_bands),
+               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "band_exponents", offsetof(bc_integer_tables, band_exponents),
+                      sizeof(((bc_integer_tables *)0)->band_exponents),
+                      _CFFI_OP(_CFFI_OP_NOOP, 26) },
+  { "n_band_exponents", offsetof(bc_integer_tables, n_band_exponents),
+                        sizeof(((bc_integer_tables *)0)->n_band_exponents),
+                        _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "weights", offsetof(bc_integer_tables, weights),
+               sizeof(((bc_integer_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 137) },
+  { "n_weights", offsetof(bc_integer_tables, n_weights),
+                 sizeof(((bc_integer_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "log2_steps", offsetof(bc_integer_tables, log2_steps),
+                  sizeof(((bc_integer_tables *)0)->log2_steps),
+                  _CFFI_OP(_CFFI_OP_NOOP, 139) },
+  { "n_log2_steps", offsetof(bc_integer_tables, n_log2_steps),
+                    sizeof(((bc_integer_tables *)0)->n_log2_steps),
+                    _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "sqrt_steps", offsetof(bc_integer_tables, sqrt_steps),
+                  sizeof(((bc_integer_tables *)0)->sqrt_steps),
+                  _CFFI_OP(_CFFI_OP_NOOP, 139) },
+  { "n_sqrt_steps", offsetof(bc_integer_tables, n_sqrt_steps),
+                    sizeof(((bc_integer_tables *)0)->n_sqrt_steps),
+                    _CFFI_OP(_CFFI_OP_NOOP, 140) },
+  { "dct", offsetof(bc_integer_tables, dct),
+           sizeof(((bc_integer_tables *)0)->dct),
+           _CFFI_OP(_CFFI_OP_NOOP, 135) },
+  { "n_dct", offsetof(bc_integer_tables, n_dct),
+             sizeof(((bc_integer_tables *)0)->n_dct),
+             _CFFI_OP(_CFFI_OP_NOOP, 140) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 64, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 122, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 65, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 123, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 27 },
+  { "bc_integer", 124, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer), offsetof(struct _cffi_align__bc_integer, y), 28, 1 },
+  { "bc_integer_int8", 125, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_int8), offsetof(struct _cffi_align__bc_integer_int8, y), 29, 4 },
+  { "bc_integer_tables", 126, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_tables), offsetof(struct _cffi_align__bc_integer_tables, y), 33, 40 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "bc_compression", 61, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 119, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX" },
-  { "bc_dct_norm", 62, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
-    "BC_DCT_NORM_NONE" },
-  { "bc_framing", 63, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_dct_norm", 120, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+    "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
+  { "bc_framing", 121, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT" },
-  { "bc_mel_norm", 66, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 127, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 67, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 128, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 68, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 129, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL" },
-  { "bc_normalize", 43, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 91, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN" },
-  { "bc_spectrum", 69, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 130, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 46, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 94, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_SAMPLE_NOT_FINITE,BC_NEEDS_WHOLE_CLIP,"
     "BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,"
     "BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,"
     "BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,"
     "BC_BAD_LOG_OFFSET,BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,"
-    "BC_BAD_NORMALIZE" },
-  { "bc_window", 70, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
-    "BC_WINDOW_HANN" },
-  { "bc_window_position", 71, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+    "BC_BAD_NORMALIZE,BC_BAD_QUANTIZATION" },
+  { "bc_window", 131, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+    "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
+  { "bc_window_position", 132, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 61 },
-  { "bc_dct_norm", 62 },
-  { "bc_framing", 63 },
-  { "bc_frontend", 64 },
-  { "bc_frontend_config", 65 },
-  { "bc_mel_norm", 66 },
-  { "bc_mel_scale", 67 },
-  { "bc_mel_slopes", 68 },
-  { "bc_normalize", 43 },
-  { "bc_spectrum", 69 },
-  { "bc_status", 46 },
-  { "bc_window", 70 },
-  { "bc_window_position", 71 },
+  { "bc_compression", 119 },
+  { "bc_dct_norm", 120 },
+  { "bc_framing", 121 },
+  { "bc_frontend", 122 },
+  { "bc_frontend_config", 123 },
+  { "bc_integer", 124 },
+  { "bc_integer_int8", 125 },
+  { "bc_integer_tables", 126 },
+  { "bc_mel_norm", 127 },
+  { "bc_mel_scale", 128 },
+  { "bc_mel_slopes", 129 },
+  { "bc_normalize", 91 },
+  { "bc_spectrum", 130 },
+  { "bc_status", 94 },
+  { "bc_window", 131 },
+  { "bc_window_position", 132 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -2278,12 +3544,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  73,  /* num_globals */
-  2,  /* num_struct_unions */
+  95,  /* num_globals */
+  5,  /* num_struct_unions */
   11,  /* num_enums */
-  13,  /* num_typenames */
+  16,  /* num_typenames */
   NULL,  /* no includes */
-  80,  /* num_types */
+  147,  /* num_types */
   0,  /* flags */
 };
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status.h", "frontend.h")
+HEADERS = ("status.h", "frontend.h", "integer.h")
 
 
 def declarations(header: Path) -> str:

@@ -38,6 +38,7 @@ const char *bc_status_string(bc_status status) {
     case BC_BAD_LIFTER: return "lifter must be 0";
     case BC_BAD_DELTA: return "delta must be 0";
     case BC_BAD_NORMALIZE: return "normalize must be none or window_mean";
+    case BC_BAD_QUANTIZATION: return "scale must be 1e-30 to 1e30 and zero_point -128 to 127";
     }
     return "unknown status";
 }

@@ -17,7 +17,12 @@
 extern "C" {
 #endif
 
-typedef enum bc_window { BC_WINDOW_HANN } bc_window; /* periodic */
+typedef enum bc_window {
+    BC_WINDOW_HANN, /* periodic */
+    BC_WINDOW_HANN_SYMMETRIC,
+    BC_WINDOW_POVEY,       /* symmetric Hann to the power 0.85 (Kaldi) */
+    BC_WINDOW_HANN_INTEGER /* of BC_COMPRESSION_TFLM */
+} bc_window;
 typedef enum bc_window_position { BC_WINDOW_POSITION_CENTER, BC_WINDOW_POSITION_LEFT } bc_window_position;
 typedef enum bc_framing { BC_FRAMING_LEFT, BC_FRAMING_CENTER_ZERO, BC_FRAMING_CENTER_REFLECT } bc_framing;
 typedef enum bc_spectrum { BC_SPECTRUM_POWER, BC_SPECTRUM_MAGNITUDE } bc_spectrum;
@@ -30,7 +35,9 @@ typedef enum bc_compression {
     BC_COMPRESSION_LOG,    /* ln(x + log_offset) */
     BC_COMPRESSION_LOG_MAX /* ln(max(x, log_offset)) */
 } bc_compression;
-typedef enum bc_dct_norm { BC_DCT_NORM_NONE } bc_dct_norm;
+/* Form of the cepstrum, a DCT-II. NONE: 2*sum; ORTHO: orthonormal (librosa); both with lifter
+ * 1 + L/2*sin(pi*(i+1)/L). KALDI: orthonormal, HTK: sqrt(2/n) for c0 too; both 1 + L/2*sin(pi*i/L). */
+typedef enum bc_dct_norm { BC_DCT_NORM_NONE, BC_DCT_NORM_ORTHO, BC_DCT_NORM_HTK, BC_DCT_NORM_KALDI } bc_dct_norm;
 typedef enum bc_normalize { BC_NORMALIZE_NONE, BC_NORMALIZE_WINDOW_MEAN } bc_normalize;
 
 /* Every axis of a front-end. Start from bc_frontend_profile and change what differs.

@@ -42,7 +42,8 @@ typedef enum bc_status {
     BC_BAD_DCT_NORM,
     BC_BAD_LIFTER,
     BC_BAD_DELTA,
-    BC_BAD_NORMALIZE
+    BC_BAD_NORMALIZE,
+    BC_BAD_QUANTIZATION
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */
