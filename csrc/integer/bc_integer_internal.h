@@ -19,6 +19,9 @@ _Static_assert((-3 >> 1) == -2, ">> of a negative number must be arithmetic");
 
 #define BC_INTEGER_ALIGNMENT 8u
 
+#define BC_INLINE static inline __attribute__((always_inline))
+#define BC_APART static __attribute__((noinline)) /* its loop wants all registers */
+
 typedef struct bc_complex {
     int32_t re, im;
 } bc_complex;

@@ -10,15 +10,24 @@ typedef struct bc_number {
     int32_t exponent;
 } bc_number;
 
-/* The weighted sum of a band / 2^16. High and low words are summed apart: no sum is above 2^63. */
+/* Signed, because compilers are free to add unsigned products up first, which costs additions. */
+BC_INLINE int64_t product(int32_t word, uint32_t weight) { return (int64_t)((uint64_t)(uint32_t)word * weight); }
+
+/* The weighted sum of a band / 2^16. High and low words are summed apart: no sum reaches 2^63. */
 static uint64_t band_sum(const bc_complex *z, const uint16_t *weights, size_t count) {
-    uint64_t high = 0, low = 0;
-    for (const bc_complex *end = z + count; z < end; z++, weights++) {
-        uint32_t weight = *weights;
-        high += (uint64_t)(uint32_t)z->re * weight;
-        low += (uint64_t)(uint32_t)z->im * weight;
+    int64_t high = 0, low = 0;
+    if (count % 2u != 0) {
+        high = product(z->re, *weights);
+        low = product(z->im, *weights++);
+        z++;
     }
-    return (high << 16) + (low >> 16);
+    for (const bc_complex *end = z + count / 2u * 2u; z < end; z += 2, weights += 2) {
+        high += product(z[0].re, weights[0]);
+        low += product(z[0].im, weights[0]);
+        high += product(z[1].re, weights[1]);
+        low += product(z[1].im, weights[1]);
+    }
+    return ((uint64_t)high << 16) + ((uint64_t)low >> 16);
 }
 
 static bc_number normalised(uint64_t x) {

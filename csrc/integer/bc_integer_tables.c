@@ -110,21 +110,20 @@ static void fill_levels(const bc_frontend_config *cfg, bc_integer_tables *t) {
     }
 }
 
-static void fill_window(const bc_frontend_config *cfg, bc_integer_tables *t) {
-    uint32_t n = (uint32_t)cfg->win_length, turn = cfg->window == BC_WINDOW_HANN || n == 1 ? n : n - 1u;
-    int32_t *window = BC_WRITABLE(int32_t, t->window);
-    for (int32_t i = 0; i < cfg->n_fft; i++) {
-        window[i] = 0;
+static double window_at(const bc_frontend_config *cfg, const bc_integer_tables *t, uint32_t sample) {
+    uint32_t n = (uint32_t)cfg->win_length, i = sample - (uint32_t)t->window_start; /* wraps before the start */
+    if (i >= n) {
+        return 0.0;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        double hann = n == 1 ? (cfg->window == BC_WINDOW_HANN ? 0.0 : 1.0) : 0.5 - 0.5 * bc_cos_turn(i % turn, turn);
-        if (cfg->window == BC_WINDOW_POVEY && hann > 0.0) {
-            hann = bc_exp(0.85 * bc_log(hann));
-        }
-        window[(uint32_t)t->window_start + i] = rounded(hann * 2147483648.0);
+    if (n == 1) {
+        return cfg->window == BC_WINDOW_HANN ? 0.0 : 1.0;
     }
+    uint32_t turn = cfg->window == BC_WINDOW_HANN ? n : n - 1u;
+    double hann = 0.5 - 0.5 * bc_cos_turn(i % turn, turn);
+    return cfg->window == BC_WINDOW_POVEY && hann > 0.0 ? bc_exp(0.85 * bc_log(hann)) : hann;
 }
 
+/* Where butterfly number i of the first stage finds its first sample: digits reversed. */
 static void fill_order(bc_integer_tables *t) {
     uint16_t *order = BC_WRITABLE(uint16_t, t->order);
     for (uint32_t i = 0; i < t->n_order; i++) {
@@ -133,7 +132,20 @@ static void fill_order(bc_integer_tables *t) {
             reversed = reversed * 4u + rest % 4u;
             rest /= 4u;
         }
-        order[i] = (uint16_t)(reversed * (uint32_t)t->first_radix);
+        order[i] = (uint16_t)(2u * reversed);
+    }
+}
+
+static void fill_window(const bc_frontend_config *cfg, bc_integer_tables *t) {
+    static const uint8_t of_4[] = {1, 3, 0, 2}, of_2[] = {1, 0}; /* as load4 and load2 fetch them */
+    uint32_t radix = (uint32_t)t->first_radix, step = (uint32_t)t->n_fft / radix;
+    int32_t *out = BC_WRITABLE(int32_t, t->window);
+    for (uint32_t i = 0; i < t->n_order; i++) {
+        for (uint32_t j = 0; j < radix; j++) {
+            uint32_t sample = t->order[i] + step * (radix == 4 ? of_4[j] : of_2[j]);
+            *out++ = rounded(window_at(cfg, t, sample) * 2147483648.0);
+            *out++ = rounded(window_at(cfg, t, sample + 1u) * 2147483648.0);
+        }
     }
 }
 
@@ -287,8 +299,8 @@ bc_status bc_integer_make_tables(const bc_frontend_config *cfg, bc_integer_table
     }
     fill_frames(cfg, tables);
     fill_levels(cfg, tables);
-    fill_window(cfg, tables);
     fill_order(tables);
+    fill_window(cfg, tables);
     fill_twiddles(tables);
     /* 15 for full scale; the high word of a window in Q31 halves; then the stages */
     int32_t shift = 15 + (tables->sample_shift - 1) - (2 * fill_stages(cfg, tables) + 1);

@@ -22,9 +22,9 @@ typedef struct bc_integer_tables {
     int32_t fraction_bits; /* of the features */
     int32_t level_per_log2, ref_level, floor_level, adds_offset, offset_exponent, dct_shift;
     uint32_t offset_mantissa;
-    const int32_t *window;         /* [n_fft] Q31, 0 outside */
+    const int32_t *window;         /* [n_fft] Q31, in the order of use */
     uint32_t n_window;
-    const uint16_t *order;         /* [n_fft / 2 / first_radix] digits reversed */
+    const uint16_t *order;         /* [n_fft / 2 / first_radix] that order */
     uint32_t n_order;
     const int32_t *twiddles;       /* cos and sin in pairs, in the order of use */
     uint32_t n_twiddles;
