@@ -17,8 +17,8 @@
 
 /* (re + i im) * (c - i s) / 2^32 */
 BC_INLINE bc_complex rotate(bc_complex a, int32_t c, int32_t s) {
-    return (bc_complex){bc_high_word((int64_t)a.re * c + (int64_t)a.im * s),
-                        bc_high_word((int64_t)a.im * c + (int64_t)-a.re * s)};
+    return (bc_complex){bc_high_word(bc_product(a.re, c) + bc_product(a.im, s)),
+                        bc_high_word(bc_product(a.im, c) + bc_product(-a.re, s))};
 }
 
 BC_INLINE bc_complex add(bc_complex a, bc_complex b) { return (bc_complex){a.re + b.re, a.im + b.im}; }
@@ -72,7 +72,7 @@ BC_APART void stages(const bc_integer_tables *t, bc_complex *z) {
 /* The two samples at x under the window's weights at w, as one complex number. */
 BC_INLINE bc_complex windowed(const int16_t *x, const int32_t *w, uint32_t shift) {
     int32_t even = (int32_t)((uint32_t)x[0] << shift), odd = (int32_t)((uint32_t)x[1] << shift);
-    return (bc_complex){bc_high_word((int64_t)even * w[0]), bc_high_word((int64_t)odd * w[1])};
+    return (bc_complex){bc_high_word(bc_product(even, w[0])), bc_high_word(bc_product(odd, w[1]))};
 }
 
 /* Window and first stage. The samples are fetched in the order that the later stages want, and the window's
@@ -124,7 +124,7 @@ BC_APART int32_t spare_bits(const int16_t *x, size_t n) {
 
 /* Real FFT's last step: bins k and n/2 - k from the transform of even samples + i * odd samples. */
 BC_INLINE void power(bc_complex *out, bc_complex bin) {
-    uint64_t p = (uint64_t)((int64_t)bin.re * bin.re) + (uint64_t)((int64_t)bin.im * bin.im);
+    uint64_t p = (uint64_t)(bc_product(bin.re, bin.re) + bc_product(bin.im, bin.im));
     put(out, (bc_complex){(int32_t)(uint32_t)(p >> 32), (int32_t)(uint32_t)p});
 }
 

@@ -10,22 +10,19 @@ typedef struct bc_number {
     int32_t exponent;
 } bc_number;
 
-/* Signed, because compilers are free to add unsigned products up first, which costs additions. */
-BC_INLINE int64_t product(int32_t word, uint32_t weight) { return (int64_t)((uint64_t)(uint32_t)word * weight); }
-
 /* The weighted sum of a band / 2^16. High and low words are summed apart: no sum reaches 2^63. */
 static uint64_t band_sum(const bc_complex *z, const uint16_t *weights, size_t count) {
     int64_t high = 0, low = 0;
     if (count % 2u != 0) {
-        high = product(z->re, *weights);
-        low = product(z->im, *weights++);
+        high = bc_weighted(z->re, *weights);
+        low = bc_weighted(z->im, *weights++);
         z++;
     }
     for (const bc_complex *end = z + count / 2u * 2u; z < end; z += 2, weights += 2) {
-        high += product(z[0].re, weights[0]);
-        low += product(z[0].im, weights[0]);
-        high += product(z[1].re, weights[1]);
-        low += product(z[1].im, weights[1]);
+        high += bc_weighted(z[0].re, weights[0]);
+        low += bc_weighted(z[0].im, weights[0]);
+        high += bc_weighted(z[1].re, weights[1]);
+        low += bc_weighted(z[1].im, weights[1]);
     }
     return ((uint64_t)high << 16) + ((uint64_t)low >> 16);
 }
@@ -77,7 +74,7 @@ static int32_t level_of(const bc_integer_tables *t, bc_number x) {
     if (x.mantissa == 0) {
         return t->floor_level;
     }
-    int32_t level = bc_high_word((int64_t)log2_of(t->log2_steps, x) * t->level_per_log2) - t->ref_level;
+    int32_t level = bc_high_word(bc_product(log2_of(t->log2_steps, x), t->level_per_log2)) - t->ref_level;
     return level < t->floor_level ? t->floor_level : level;
 }
 
@@ -123,11 +120,11 @@ static void cosine_transform(const bc_integer_tables *t, int32_t *levels, const 
         int64_t total = 0;
         if (k % 2u == 0) {
             for (size_t i = 0; i < half; i++) {
-                total += (int64_t)levels[i] * c[i];
+                total += bc_product(levels[i], c[i]);
             }
         } else {
             for (size_t i = 0; i < n / 2u; i++) {
-                total += (int64_t)levels[n - 1u - i] * c[i];
+                total += bc_product(levels[n - 1u - i], c[i]);
             }
         }
         total >>= t->dct_shift;
