@@ -15,6 +15,19 @@ from babycry_edge.errors import BabycryError
 Pcm = npt.NDArray[np.int16]
 Rows = npt.NDArray[np.int16]
 
+_TAKEN = {  # what the integer front-end takes, where it is less than the float one
+    "n_fft": "a power of two",
+    "window": "hann, hann_symmetric or povey",
+    "framing": "left, center-zero or center-reflect",
+    "preemphasis": "0",
+    "remove_dc": "0",
+    "compression": "db, log or log_max",
+    "ref": "a fixed number",
+    "top_db": "none",
+    "delta": "0",
+    "normalize": "none",
+}
+
 
 class IntegerFrontend:
     """Whole clips of int16 samples to int16 features; :meth:`stream` for audio in pieces.
@@ -31,7 +44,7 @@ class IntegerFrontend:
                 names: see ``csrc/include/babycry/integer.h``.
         """
         self.config = config
-        self._tables = IntegerTables(config)
+        self._tables = IntegerTables(config.to_c())
         self._state = _State(self._tables)
         self._lock = threading.Lock()
 
@@ -134,9 +147,7 @@ class IntegerStream:
             (n_frames, self._state.n_features), np.int16 if self._kind is None else np.int8
         )
 
-    def _run(
-        self, name: str, rows: npt.NDArray[Any], pcm: tuple[Any, ...]
-    ) -> npt.NDArray[Any]:
+    def _run(self, name: str, rows: npt.NDArray[Any], pcm: tuple[Any, ...]) -> npt.NDArray[Any]:
         count = ffi.new("size_t *")
         handle = self._state.handle
         if self._kind is None:
@@ -153,14 +164,13 @@ class IntegerStream:
 class IntegerTables:
     """The constant tables of a configuration, ``bc_integer_tables``, with their memory."""
 
-    def __init__(self, config: FrontendConfig) -> None:
-        c_config = config.to_c()
-        status = lib.bc_integer_check(c_config)
-        field = ffi.typeof("bc_status").elements[status].removeprefix("BC_BAD_").lower()
-        _check(status, f"the integer front-end does not take {field} as configured")
-        self._fill(c_config)
+    def __init__(self, c_config: Any) -> None:
+        """Compute the tables of a ``bc_frontend_config *``: see ``FrontendConfig.to_c``.
 
-    def _fill(self, c_config: Any) -> None:
+        Raises:
+            BabycryError: as for :class:`IntegerFrontend`.
+        """
+        _check_config(c_config)
         size = lib.bc_integer_tables_size(c_config)
         self._memory = ffi.new("char[]", size)
         self.handle = ffi.new("bc_integer_tables *")
@@ -186,6 +196,15 @@ class _State:
         self.n_features = int(lib.bc_integer_n_features(self.handle))
 
 
+def _check_config(c_config: Any) -> None:
+    status = lib.bc_integer_check(c_config)
+    if status == lib.BC_OK:
+        return
+    field = ffi.typeof("bc_status").elements[status].removeprefix("BC_BAD_").lower()
+    taken = f"{field} must be {_TAKEN[field]}" if field in _TAKEN else status_message(status)
+    raise BabycryError(f"the integer front-end: {taken}")
+
+
 def _samples(pcm: Any) -> Pcm:
     samples = np.asarray(pcm)
     if samples.ndim != 1 or samples.dtype != np.int16:
@@ -198,7 +217,9 @@ def _samples(pcm: Any) -> Pcm:
 
 def _quantisation(scale: float, zero_point: int) -> tuple[float, int]:
     if not np.isfinite(scale) or int(zero_point) != zero_point:
-        raise BabycryError(f"int8 features: scale {scale!r} or zero_point {zero_point!r} is no number")
+        raise BabycryError(
+            f"int8 features: scale {scale!r} or zero_point {zero_point!r} is no number"
+        )
     return float(np.float32(scale)), max(-129, min(128, int(zero_point)))
 
 

@@ -6,7 +6,7 @@
 #include "bc_frontend_internal.h"
 #include "bc_integer_internal.h"
 
-/* Largest levels for which a cepstrum has room, in dB and in ln. */
+/* A cepstrum has room for levels of at most so much, and so far from each other, in dB and in ln. */
 #define BC_ROOM_DB 128.0
 #define BC_ROOM_LN 32.0
 
@@ -226,15 +226,15 @@ static double dct_scale(const bc_frontend_config *cfg, uint32_t c) {
     return scale;
 }
 
-/* The features' fraction bits, so that no coefficient of levels within the room saturates: all coefficients of
- * a row are at most dct_scale, and c0's are that. */
+/* A row other than the first sums to 0, so only half of the levels' distance counts, and the mean of its
+ * cosines' sizes is at most sqrt(1/2). */
 static void fill_dct(const bc_frontend_config *cfg, bc_integer_tables *t) {
     uint32_t n = (uint32_t)cfg->n_mels, half = (n + 1u) / 2u;
     int32_t *out = BC_WRITABLE(int32_t, t->dct), level_bits = t->fraction_bits, bits = 0;
     double largest = 0.0, sum = 0.0;
     for (uint32_t c = 0; c < (uint32_t)cfg->n_mfcc; c++) {
         double scale = dct_scale(cfg, c), size = scale < 0.0 ? -scale : scale;
-        double share = c == 0 ? 1.0 : 0.64; /* the mean of |cos| is 2/pi */
+        double share = c == 0 ? 1.0 : 0.354;
         largest = size > largest ? size : largest;
         sum = size * share > sum ? size * share : sum;
     }

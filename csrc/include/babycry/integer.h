@@ -4,7 +4,7 @@
  * integer arithmetic only, the same bits on every target. bc_integer_tables.c makes the tables with
  * double precision, once: firmware with tables in flash links neither it nor any float routine.
  * An int16 feature is the float front-end's value times 2^fraction_bits, rounded, and saturated:
- * 7 bits for dB (1/128 dB, +-256 dB), 10 for ln; for MFCC what leaves room for 128 dB or 32 in ln.
+ * 7 bits for dB (1/128 dB, +-256 dB), 10 for ln; for MFCC what leaves room for levels of 128 dB or 32 in ln.
  */
 #ifndef BABYCRY_INTEGER_H
 #define BABYCRY_INTEGER_H
