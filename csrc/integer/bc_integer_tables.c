@@ -259,8 +259,8 @@ static size_t lay_out(const bc_frontend_config *cfg, bc_integer_tables *t, uintp
     size_t at = 0;
 #define BC_PLACE(member, count)                                                                   \
     do {                                                                                          \
-        t->member = (void *)(base + at);                                                          \
         t->n_##member = (count);                                                                  \
+        t->member = t->n_##member != 0 ? (void *)(base + at) : NULL;                              \
         at += (t->n_##member * sizeof *t->member + 3u) & ~(size_t)3u;                             \
     } while (0)
     BC_PLACE(window, (uint32_t)cfg->n_fft);
