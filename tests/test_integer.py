@@ -133,7 +133,7 @@ def test_mfcc_within_60_db_of_the_float_log_mels_transform(
 @st.composite
 def front_ends(draw: st.DrawFn) -> FrontendConfig:
     """Configurations that the integer front-end takes."""
-    n_fft = 2 ** draw(st.integers(6, 11))
+    n_fft = 2 ** draw(st.integers(5, 12))
     return FrontendConfig.from_profile(
         "librosa",
         n_fft=n_fft,
