@@ -239,6 +239,7 @@ static void fill_dct(const bc_frontend_config *cfg, bc_integer_tables *t) {
         sum = size * share > sum ? size * share : sum;
     }
     double room = sum * (double)n * (cfg->compression == BC_COMPRESSION_DB ? BC_ROOM_DB : BC_ROOM_LN);
+    room *= 1.0 - 1e-9; /* its own rounding must not cost a bit */
     t->fraction_bits = 14;
     for (double most = 2.0; most < room && t->fraction_bits > -14; most *= 2.0) t->fraction_bits--;
     for (; largest * power_of_two(bits + 1) < 1073741824.0; bits++) {}
