@@ -18,10 +18,11 @@ bench: $(VENV)/bench.stamp
 test: $(VENV)/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PYTEST)
 
-# front-end speed beside librosa's, and start-up time
+# front-end speed beside other libraries', and start-up time; writes bench/results and docs/bench.md
 speed: $(VENV)/test.stamp
 	mkdir -p build
 	$(BIN)/pytest bench/suites -s --benchmark-json=build/speed.json
+	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_bench.speed_table build/speed.json
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -47,7 +48,8 @@ $(VENV)/bench.stamp: $(SOURCES) | $(VENV)/pip.stamp
 $(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
 	@echo "installing into $(VENV), some minutes the first time"
 	$(PIP) install -c constraints.txt '.[dev]'
-	$(PIP) install --no-deps -r convert/requirements.txt torchaudio==2.11.0  # the last: an oracle
+	$(PIP) install --no-deps -r convert/requirements.txt
+	$(PIP) install --no-deps torchaudio==2.11.0 openai-whisper==20250625  # oracles
 	touch $@
 
 clean:

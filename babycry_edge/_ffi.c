@@ -580,160 +580,465 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 
 #include <babycry/status.h>
 #include <babycry/frontend.h>
+#include <babycry/tables.h>
 #include <babycry/integer.h>
+#include <babycry/windows.h>
+#include <babycry/parts.h>
+#include <babycry/tflm.h>
+#include <babycry/resample.h>
+#include <babycry/conditioning.h>
 
 
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 123), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 146), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 370), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 371), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 410), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, char const *)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 133), // char const *
-/*  9 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 10 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, float *, size_t, size_t *)
-/* 11 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 12 */ _CFFI_OP(_CFFI_OP_POINTER, 83), // float *
-/* 13 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 372), // bc_frontend_tables const *
+/*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, char const *)
+/* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 389), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 83), // float const *
+/* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 20 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 21 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 22 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 23 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 24 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
-/* 25 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 26 */ _CFFI_OP(_CFFI_OP_POINTER, 134), // int16_t const *
+/* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
+/* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float const *
+/* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 26 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
-/* 29 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 30 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 31 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 32 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config *, char const *)
-/* 33 */ _CFFI_OP(_CFFI_OP_POINTER, 123), // bc_frontend_config *
-/* 34 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
-/* 35 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 36 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config const *)
-/* 37 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 39 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_frontend_config const *, bc_integer_tables *, void *, size_t)
-/* 40 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 41 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // bc_integer_tables *
-/* 42 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float const *, size_t, size_t, size_t, float *)
+/* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 32 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 34 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 40 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
+/* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
+/* 42 */ _CFFI_OP(_CFFI_OP_POINTER, 393), // int8_t *
 /* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 44 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_int8 const *, int16_t const *, size_t, int8_t *, size_t, size_t *)
-/* 46 */ _CFFI_OP(_CFFI_OP_POINTER, 124), // bc_integer *
-/* 47 */ _CFFI_OP(_CFFI_OP_POINTER, 125), // bc_integer_int8 const *
-/* 48 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
+/* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 48 */ _CFFI_OP(_CFFI_OP_POINTER, 391), // int16_t const *
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 50 */ _CFFI_OP(_CFFI_OP_POINTER, 136), // int8_t *
+/* 50 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_int8 const *, int8_t *, size_t, size_t *)
-/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
-/* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 47),
-/* 57 */ _CFFI_OP(_CFFI_OP_NOOP, 50),
-/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 59 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 60 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 61 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, bc_integer_tables const *, void *, size_t)
-/* 62 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
-/* 63 */ _CFFI_OP(_CFFI_OP_POINTER, 126), // bc_integer_tables const *
-/* 64 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 65 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 66 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 67 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, int16_t *, size_t, size_t *)
-/* 68 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
-/* 69 */ _CFFI_OP(_CFFI_OP_POINTER, 134), // int16_t *
-/* 70 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 71 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 73 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer *, int16_t const *, size_t, int16_t *, size_t, size_t *)
-/* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 46),
-/* 75 */ _CFFI_OP(_CFFI_OP_NOOP, 26),
-/* 76 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 69),
-/* 78 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 79 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 80 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 81 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(bc_integer_tables const *, float, int32_t, bc_integer_int8 *)
-/* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 63),
-/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
-/* 84 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 85 */ _CFFI_OP(_CFFI_OP_POINTER, 125), // bc_integer_int8 *
-/* 86 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 87 */ _CFFI_OP(_CFFI_OP_FUNCTION, 94), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 88 */ _CFFI_OP(_CFFI_OP_NOOP, 12),
+/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 57 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 58 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 59 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 60 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 61 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 62 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 64 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, size_t, size_t, float *)
+/* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 68 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 69 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 70 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config *, char const *)
+/* 73 */ _CFFI_OP(_CFFI_OP_POINTER, 371), // bc_frontend_config *
+/* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 76 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config const *)
+/* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config const *, bc_integer_tables *, void *, size_t)
+/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 81 */ _CFFI_OP(_CFFI_OP_POINTER, 375), // bc_integer_tables *
+/* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 86 */ _CFFI_OP(_CFFI_OP_POINTER, 372), // bc_frontend_tables *
+/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 88 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 89 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 90 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 91 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_normalize
-/* 92 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 93 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(bc_status)
-/* 94 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_status
-/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 96 */ _CFFI_OP(_CFFI_OP_FUNCTION, 8), // char const *()(size_t)
+/* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 91 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_int8 const *, int16_t const *, size_t, int8_t *, size_t, size_t *)
+/* 92 */ _CFFI_OP(_CFFI_OP_POINTER, 373), // bc_integer *
+/* 93 */ _CFFI_OP(_CFFI_OP_POINTER, 374), // bc_integer_int8 const *
+/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 95 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
 /* 97 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 98 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 100 */ _CFFI_OP(_CFFI_OP_POINTER, 122), // bc_frontend const *
-/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 102 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 100),
+/* 98 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_int8 const *, int8_t *, size_t, size_t *)
+/* 101 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 102 */ _CFFI_OP(_CFFI_OP_NOOP, 93),
+/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
 /* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 105 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 107 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
-/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 109 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *)
-/* 110 */ _CFFI_OP(_CFFI_OP_POINTER, 124), // bc_integer const *
-/* 111 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 112 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *, size_t)
-/* 113 */ _CFFI_OP(_CFFI_OP_NOOP, 110),
-/* 114 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 115 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer_tables const *)
-/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 63),
+/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_tables const *, void *, size_t)
+/* 108 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 375), // bc_integer_tables const *
+/* 110 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 111 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 112 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 113 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, int16_t *, size_t, size_t *)
+/* 114 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 115 */ _CFFI_OP(_CFFI_OP_POINTER, 391), // int16_t *
+/* 116 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 118 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 119 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // bc_compression
-/* 120 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_dct_norm
-/* 121 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_framing
-/* 122 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 123 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 124 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_integer
-/* 125 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_integer_int8
-/* 126 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_integer_tables
-/* 127 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_mel_norm
-/* 128 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_mel_scale
-/* 129 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_slopes
-/* 130 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_spectrum
-/* 131 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_window
-/* 132 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_window_position
-/* 133 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 134 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 135 */ _CFFI_OP(_CFFI_OP_POINTER, 84), // int32_t const *
-/* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
-/* 137 */ _CFFI_OP(_CFFI_OP_POINTER, 138), // uint16_t const *
-/* 138 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
-/* 139 */ _CFFI_OP(_CFFI_OP_POINTER, 140), // uint32_t const *
-/* 140 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
-/* 141 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 142 */ _CFFI_OP(_CFFI_OP_ARRAY, 141), // uint64_t[40]
-/* 143 */ (_cffi_opcode_t)(40),
-/* 144 */ _CFFI_OP(_CFFI_OP_ARRAY, 141), // uint64_t[8]
-/* 145 */ (_cffi_opcode_t)(8),
-/* 146 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 119 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, int16_t const *, size_t, int16_t *, size_t, size_t *)
+/* 120 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 124 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 125 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 126 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer_tables const *, float, int32_t, bc_integer_int8 *)
+/* 128 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 129 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 130 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 131 */ _CFFI_OP(_CFFI_OP_POINTER, 374), // bc_integer_int8 *
+/* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 133 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 134 */ _CFFI_OP(_CFFI_OP_POINTER, 380), // bc_resampler *
+/* 135 */ _CFFI_OP(_CFFI_OP_POINTER, 381), // bc_resampler_tables const *
+/* 136 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 137 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 139 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, char const *)
+/* 140 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 141 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 142 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 143 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 144 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 145 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 146 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 149 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 152 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 153 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 154 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 155 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 156 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 157 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 158 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 160 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 161 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 162 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 164 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 165 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 166 */ _CFFI_OP(_CFFI_OP_POINTER, 381), // bc_resampler_tables *
+/* 167 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 168 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 171 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *)
+/* 173 */ _CFFI_OP(_CFFI_OP_POINTER, 383), // bc_tflm *
+/* 174 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 175 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 173),
+/* 177 */ _CFFI_OP(_CFFI_OP_POINTER, 385), // bc_tflm_tables const *
+/* 178 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 179 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 181 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 182 */ _CFFI_OP(_CFFI_OP_NOOP, 173),
+/* 183 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 185 */ _CFFI_OP(_CFFI_OP_POINTER, 395), // uint16_t *
+/* 186 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 188 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config *, int32_t)
+/* 190 */ _CFFI_OP(_CFFI_OP_POINTER, 384), // bc_tflm_config *
+/* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 192 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 193 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config const *)
+/* 194 */ _CFFI_OP(_CFFI_OP_POINTER, 384), // bc_tflm_config const *
+/* 195 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
+/* 198 */ _CFFI_OP(_CFFI_OP_POINTER, 385), // bc_tflm_tables *
+/* 199 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 200 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 201 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 202 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 203 */ _CFFI_OP(_CFFI_OP_POINTER, 388), // bc_windows *
+/* 204 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 207 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 209 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 210 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 211 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 212 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 213 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 214 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 215 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 216 */ _CFFI_OP(_CFFI_OP_POINTER, 394), // int *
+/* 217 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 220 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 222 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 223 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 224 */ _CFFI_OP(_CFFI_OP_NOOP, 216),
+/* 225 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 226 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 227 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 228 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 229 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 230 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
+/* 231 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 232 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float *)
+/* 233 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 234 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 235 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 236 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 237 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
+/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 239 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 240 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 241 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 242 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
+/* 243 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 245 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 246 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 247 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 248 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 249 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 250 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 251 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 252 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 254 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 255 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 256 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 257 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 258 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 259 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, int32_t, float *)
+/* 261 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 262 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 263 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 264 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 265 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 267 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 268 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 269 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 270 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 271 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 272 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 273 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 275 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 276 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 277 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 278 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 279 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 280 */ _CFFI_OP(_CFFI_OP_NOOP, 242),
+/* 281 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 283 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 284 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 286 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 288 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int32_t, int32_t)
+/* 289 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 290 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 291 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 292 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 293 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
+/* 294 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 295 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 296 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 297 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 298 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 299 */ _CFFI_OP(_CFFI_OP_POINTER, 370), // bc_frontend const *
+/* 300 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 301 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 302 */ _CFFI_OP(_CFFI_OP_NOOP, 299),
+/* 303 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 304 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 305 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 306 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 307 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 308 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 309 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 310 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 311 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *)
+/* 312 */ _CFFI_OP(_CFFI_OP_POINTER, 373), // bc_integer const *
+/* 313 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 314 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *, size_t)
+/* 315 */ _CFFI_OP(_CFFI_OP_NOOP, 312),
+/* 316 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 317 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 318 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer_tables const *)
+/* 319 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 320 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 321 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 322 */ _CFFI_OP(_CFFI_OP_POINTER, 380), // bc_resampler const *
+/* 323 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 324 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 325 */ _CFFI_OP(_CFFI_OP_NOOP, 322),
+/* 326 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 327 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 328 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 329 */ _CFFI_OP(_CFFI_OP_POINTER, 383), // bc_tflm const *
+/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 331 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 332 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 333 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
+/* 334 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 335 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 336 */ _CFFI_OP(_CFFI_OP_NOOP, 177),
+/* 337 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 338 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 339 */ _CFFI_OP(_CFFI_OP_POINTER, 388), // bc_windows const *
+/* 340 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 341 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 342 */ _CFFI_OP(_CFFI_OP_NOOP, 339),
+/* 343 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 344 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 345 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 346 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 347 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 348 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 349 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 350 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 351 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 352 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 353 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 354 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(bc_windows *)
+/* 355 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 356 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 357 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(uint16_t const *, size_t, float *)
+/* 358 */ _CFFI_OP(_CFFI_OP_POINTER, 395), // uint16_t const *
+/* 359 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 360 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 361 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 362 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(uint16_t const *, size_t, int8_t *)
+/* 363 */ _CFFI_OP(_CFFI_OP_NOOP, 358),
+/* 364 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 365 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 366 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 367 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 368 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 369 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
+/* 370 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 371 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 372 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 373 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_integer
+/* 374 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_integer_int8
+/* 375 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_integer_tables
+/* 376 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
+/* 377 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
+/* 378 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
+/* 379 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
+/* 380 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // bc_resampler
+/* 381 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_resampler_tables
+/* 382 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
+/* 383 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm
+/* 384 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 10), // bc_tflm_config
+/* 385 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 11), // bc_tflm_tables
+/* 386 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
+/* 387 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
+/* 388 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 12), // bc_windows
+/* 389 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 390 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 391 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 392 */ _CFFI_OP(_CFFI_OP_POINTER, 41), // int32_t const *
+/* 393 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 394 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 395 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 396 */ _CFFI_OP(_CFFI_OP_POINTER, 398), // uint32_t *
+/* 397 */ _CFFI_OP(_CFFI_OP_POINTER, 398), // uint32_t const *
+/* 398 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 399 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 400 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[12]
+/* 401 */ (_cffi_opcode_t)(12),
+/* 402 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[32]
+/* 403 */ (_cffi_opcode_t)(32),
+/* 404 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[64]
+/* 405 */ (_cffi_opcode_t)(64),
+/* 406 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[8]
+/* 407 */ (_cffi_opcode_t)(8),
+/* 408 */ _CFFI_OP(_CFFI_OP_POINTER, 409), // union bc_tflm_bin *
+/* 409 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // union bc_tflm_bin
+/* 410 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
+
+static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_CENTROID) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_CENTROID) | 0);  /* check that BC_DESCRIPTOR_CENTROID is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_ROLLOFF(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_ROLLOFF) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_ROLLOFF) | 0);  /* check that BC_DESCRIPTOR_ROLLOFF is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_BANDWIDTH(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_BANDWIDTH) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_BANDWIDTH) | 0);  /* check that BC_DESCRIPTOR_BANDWIDTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_ZCR(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_ZCR) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_ZCR) | 0);  /* check that BC_DESCRIPTOR_ZCR is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_DESCRIPTOR_RMS(unsigned long long *o)
+{
+  int n = (BC_DESCRIPTOR_RMS) <= 0;
+  *o = (unsigned long long)((BC_DESCRIPTOR_RMS) | 0);  /* check that BC_DESCRIPTOR_RMS is an integer */
+  return n;
+}
 
 static int _cffi_const_BC_COMPRESSION_NONE(unsigned long long *o)
 {
@@ -760,6 +1065,27 @@ static int _cffi_const_BC_COMPRESSION_LOG_MAX(unsigned long long *o)
 {
   int n = (BC_COMPRESSION_LOG_MAX) <= 0;
   *o = (unsigned long long)((BC_COMPRESSION_LOG_MAX) | 0);  /* check that BC_COMPRESSION_LOG_MAX is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_COMPRESSION_LOG10_WHISPER(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_LOG10_WHISPER) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_LOG10_WHISPER) | 0);  /* check that BC_COMPRESSION_LOG10_WHISPER is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_COMPRESSION_PCEN(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_PCEN) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_PCEN) | 0);  /* check that BC_COMPRESSION_PCEN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_COMPRESSION_TFLM(unsigned long long *o)
+{
+  int n = (BC_COMPRESSION_TFLM) <= 0;
+  *o = (unsigned long long)((BC_COMPRESSION_TFLM) | 0);  /* check that BC_COMPRESSION_TFLM is an integer */
   return n;
 }
 
@@ -791,6 +1117,20 @@ static int _cffi_const_BC_DCT_NORM_KALDI(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_FIT_END(unsigned long long *o)
+{
+  int n = (BC_FIT_END) <= 0;
+  *o = (unsigned long long)((BC_FIT_END) | 0);  /* check that BC_FIT_END is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FIT_CENTER(unsigned long long *o)
+{
+  int n = (BC_FIT_CENTER) <= 0;
+  *o = (unsigned long long)((BC_FIT_CENTER) | 0);  /* check that BC_FIT_CENTER is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_FRAMING_LEFT(unsigned long long *o)
 {
   int n = (BC_FRAMING_LEFT) <= 0;
@@ -809,6 +1149,20 @@ static int _cffi_const_BC_FRAMING_CENTER_REFLECT(unsigned long long *o)
 {
   int n = (BC_FRAMING_CENTER_REFLECT) <= 0;
   *o = (unsigned long long)((BC_FRAMING_CENTER_REFLECT) | 0);  /* check that BC_FRAMING_CENTER_REFLECT is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FRAMING_KALDI_SNIP(unsigned long long *o)
+{
+  int n = (BC_FRAMING_KALDI_SNIP) <= 0;
+  *o = (unsigned long long)((BC_FRAMING_KALDI_SNIP) | 0);  /* check that BC_FRAMING_KALDI_SNIP is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_FRAMING_KALDI_MIRROR(unsigned long long *o)
+{
+  int n = (BC_FRAMING_KALDI_MIRROR) <= 0;
+  *o = (unsigned long long)((BC_FRAMING_KALDI_MIRROR) | 0);  /* check that BC_FRAMING_KALDI_MIRROR is an integer */
   return n;
 }
 
@@ -854,6 +1208,13 @@ static int _cffi_const_BC_MEL_SLOPES_MEL(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_MEL_SLOPES_BIN(unsigned long long *o)
+{
+  int n = (BC_MEL_SLOPES_BIN) <= 0;
+  *o = (unsigned long long)((BC_MEL_SLOPES_BIN) | 0);  /* check that BC_MEL_SLOPES_BIN is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_NORMALIZE_NONE(unsigned long long *o)
 {
   int n = (BC_NORMALIZE_NONE) <= 0;
@@ -865,6 +1226,41 @@ static int _cffi_const_BC_NORMALIZE_WINDOW_MEAN(unsigned long long *o)
 {
   int n = (BC_NORMALIZE_WINDOW_MEAN) <= 0;
   *o = (unsigned long long)((BC_NORMALIZE_WINDOW_MEAN) | 0);  /* check that BC_NORMALIZE_WINDOW_MEAN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_NORMALIZE_WINDOW_MEAN_STD(unsigned long long *o)
+{
+  int n = (BC_NORMALIZE_WINDOW_MEAN_STD) <= 0;
+  *o = (unsigned long long)((BC_NORMALIZE_WINDOW_MEAN_STD) | 0);  /* check that BC_NORMALIZE_WINDOW_MEAN_STD is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_NORMALIZE_MIN_MAX(unsigned long long *o)
+{
+  int n = (BC_NORMALIZE_MIN_MAX) <= 0;
+  *o = (unsigned long long)((BC_NORMALIZE_MIN_MAX) | 0);  /* check that BC_NORMALIZE_MIN_MAX is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_NONE(unsigned long long *o)
+{
+  int n = (BC_POOLING_NONE) <= 0;
+  *o = (unsigned long long)((BC_POOLING_NONE) | 0);  /* check that BC_POOLING_NONE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_MEAN_STD(unsigned long long *o)
+{
+  int n = (BC_POOLING_MEAN_STD) <= 0;
+  *o = (unsigned long long)((BC_POOLING_MEAN_STD) | 0);  /* check that BC_POOLING_MEAN_STD is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_POOLING_MEAN(unsigned long long *o)
+{
+  int n = (BC_POOLING_MEAN) <= 0;
+  *o = (unsigned long long)((BC_POOLING_MEAN) | 0);  /* check that BC_POOLING_MEAN is an integer */
   return n;
 }
 
@@ -917,6 +1313,13 @@ static int _cffi_const_BC_CLIP_TOO_SHORT(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_TOO_FEW_FRAMES(unsigned long long *o)
+{
+  int n = (BC_TOO_FEW_FRAMES) <= 0;
+  *o = (unsigned long long)((BC_TOO_FEW_FRAMES) | 0);  /* check that BC_TOO_FEW_FRAMES is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_SAMPLE_NOT_FINITE(unsigned long long *o)
 {
   int n = (BC_SAMPLE_NOT_FINITE) <= 0;
@@ -931,6 +1334,13 @@ static int _cffi_const_BC_NEEDS_WHOLE_CLIP(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_NEEDS_STREAM(unsigned long long *o)
+{
+  int n = (BC_NEEDS_STREAM) <= 0;
+  *o = (unsigned long long)((BC_NEEDS_STREAM) | 0);  /* check that BC_NEEDS_STREAM is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_UNKNOWN_PROFILE(unsigned long long *o)
 {
   int n = (BC_UNKNOWN_PROFILE) <= 0;
@@ -942,6 +1352,27 @@ static int _cffi_const_BC_UNKNOWN_ISA(unsigned long long *o)
 {
   int n = (BC_UNKNOWN_ISA) <= 0;
   *o = (unsigned long long)((BC_UNKNOWN_ISA) | 0);  /* check that BC_UNKNOWN_ISA is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TABLES(unsigned long long *o)
+{
+  int n = (BC_BAD_TABLES) <= 0;
+  *o = (unsigned long long)((BC_BAD_TABLES) | 0);  /* check that BC_BAD_TABLES is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_QUANTIZATION(unsigned long long *o)
+{
+  int n = (BC_BAD_QUANTIZATION) <= 0;
+  *o = (unsigned long long)((BC_BAD_QUANTIZATION) | 0);  /* check that BC_BAD_QUANTIZATION is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_WINDOW_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_WINDOW_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_WINDOW_LENGTH) | 0);  /* check that BC_BAD_WINDOW_LENGTH is an integer */
   return n;
 }
 
@@ -1120,6 +1551,20 @@ static int _cffi_const_BC_BAD_DELTA(unsigned long long *o)
   return n;
 }
 
+static int _cffi_const_BC_BAD_DESCRIPTORS(unsigned long long *o)
+{
+  int n = (BC_BAD_DESCRIPTORS) <= 0;
+  *o = (unsigned long long)((BC_BAD_DESCRIPTORS) | 0);  /* check that BC_BAD_DESCRIPTORS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_ROLLOFF(unsigned long long *o)
+{
+  int n = (BC_BAD_ROLLOFF) <= 0;
+  *o = (unsigned long long)((BC_BAD_ROLLOFF) | 0);  /* check that BC_BAD_ROLLOFF is an integer */
+  return n;
+}
+
 static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
 {
   int n = (BC_BAD_NORMALIZE) <= 0;
@@ -1127,10 +1572,87 @@ static int _cffi_const_BC_BAD_NORMALIZE(unsigned long long *o)
   return n;
 }
 
-static int _cffi_const_BC_BAD_QUANTIZATION(unsigned long long *o)
+static int _cffi_const_BC_BAD_POOLING(unsigned long long *o)
 {
-  int n = (BC_BAD_QUANTIZATION) <= 0;
-  *o = (unsigned long long)((BC_BAD_QUANTIZATION) | 0);  /* check that BC_BAD_QUANTIZATION is an integer */
+  int n = (BC_BAD_POOLING) <= 0;
+  *o = (unsigned long long)((BC_BAD_POOLING) | 0);  /* check that BC_BAD_POOLING is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_WIN_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_WIN_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_WIN_LENGTH) | 0);  /* check that BC_BAD_TFLM_WIN_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_HOP_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_HOP_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_HOP_LENGTH) | 0);  /* check that BC_BAD_TFLM_HOP_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_N_CHANNELS) | 0);  /* check that BC_BAD_TFLM_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMIN(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMIN) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMIN) | 0);  /* check that BC_BAD_TFLM_FMIN is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TFLM_FMAX(unsigned long long *o)
+{
+  int n = (BC_BAD_TFLM_FMAX) <= 0;
+  *o = (unsigned long long)((BC_BAD_TFLM_FMAX) | 0);  /* check that BC_BAD_TFLM_FMAX is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_IN_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_IN_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_IN_RATE) | 0);  /* check that BC_BAD_IN_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_OUT_RATE(unsigned long long *o)
+{
+  int n = (BC_BAD_OUT_RATE) <= 0;
+  *o = (unsigned long long)((BC_BAD_OUT_RATE) | 0);  /* check that BC_BAD_OUT_RATE is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_N_CHANNELS(unsigned long long *o)
+{
+  int n = (BC_BAD_N_CHANNELS) <= 0;
+  *o = (unsigned long long)((BC_BAD_N_CHANNELS) | 0);  /* check that BC_BAD_N_CHANNELS is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_TRIM_TOP_DB(unsigned long long *o)
+{
+  int n = (BC_BAD_TRIM_TOP_DB) <= 0;
+  *o = (unsigned long long)((BC_BAD_TRIM_TOP_DB) | 0);  /* check that BC_BAD_TRIM_TOP_DB is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FRAME_LENGTH(unsigned long long *o)
+{
+  int n = (BC_BAD_FRAME_LENGTH) <= 0;
+  *o = (unsigned long long)((BC_BAD_FRAME_LENGTH) | 0);  /* check that BC_BAD_FRAME_LENGTH is an integer */
+  return n;
+}
+
+static int _cffi_const_BC_BAD_FIT(unsigned long long *o)
+{
+  int n = (BC_BAD_FIT) <= 0;
+  *o = (unsigned long long)((BC_BAD_FIT) | 0);  /* check that BC_BAD_FIT is an integer */
   return n;
 }
 
@@ -1201,10 +1723,10 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg0, (char **)&x0);
+      _cffi_type(18), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1217,7 +1739,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(91), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(230), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1227,12 +1749,223 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_features_normalize _cffi_d_bc_features_normalize
+#endif
+
+static bc_status _cffi_d_bc_features_quantize(float const * x0, size_t x1, float x2, int32_t x3, int8_t * x4)
+{
+  return bc_features_quantize(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int8_t * x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_features_quantize", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_features_quantize(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_features_quantize _cffi_d_bc_features_quantize
+#endif
+
+static bc_status _cffi_d_bc_fit_length(float const * x0, size_t x1, float * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(242), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length _cffi_d_bc_fit_length
+#endif
+
+static bc_status _cffi_d_bc_fit_length_int16(int16_t const * x0, size_t x1, int16_t * x2, size_t x3, bc_fit x4)
+{
+  return bc_fit_length_int16(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int16_t * x2;
+  size_t x3;
+  bc_fit x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_fit_length_int16", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(115), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(115), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  if (_cffi_to_c((char *)&x4, _cffi_type(242), arg4) < 0)
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_fit_length_int16(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_fit_length_int16 _cffi_d_bc_fit_length_int16
 #endif
 
 static bc_status _cffi_d_bc_frontend_check(bc_frontend_config const * x0)
@@ -1265,7 +1998,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1311,10 +2044,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(18), arg1, (char **)&x1);
+      _cffi_type(24), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1324,10 +2057,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1337,10 +2070,10 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1352,7 +2085,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1398,10 +2131,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1411,10 +2144,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1424,10 +2157,10 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1439,12 +2172,246 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_compute_int16 _cffi_d_bc_frontend_compute_int16
+#endif
+
+static bc_status _cffi_d_bc_frontend_compute_raw(bc_frontend * x0, float const * x1, size_t x2, size_t x3, size_t x4, float * x5)
+{
+  return bc_frontend_compute_raw(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_compute_raw(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float const * x1;
+  size_t x2;
+  size_t x3;
+  size_t x4;
+  float * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_compute_raw", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_compute_raw(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_compute_raw _cffi_d_bc_frontend_compute_raw
+#endif
+
+static bc_status _cffi_d_bc_frontend_compute_raw_int16(bc_frontend * x0, int16_t const * x1, size_t x2, size_t x3, size_t x4, float * x5)
+{
+  return bc_frontend_compute_raw_int16(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_compute_raw_int16(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  int16_t const * x1;
+  size_t x2;
+  size_t x3;
+  size_t x4;
+  float * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_compute_raw_int16", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_compute_raw_int16(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_compute_raw_int16 _cffi_d_bc_frontend_compute_raw_int16
+#endif
+
+static bc_status _cffi_d_bc_frontend_finish_raw(bc_frontend * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_frontend_finish_raw(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_finish_raw(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_finish_raw", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_finish_raw(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_finish_raw _cffi_d_bc_frontend_finish_raw
 #endif
 
 static bc_status _cffi_d_bc_frontend_flush(bc_frontend * x0, float * x1, size_t x2, size_t * x3)
@@ -1481,10 +2448,10 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg1, (char **)&x1);
+      _cffi_type(18), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1494,10 +2461,10 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg3, (char **)&x3);
+      _cffi_type(20), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1509,7 +2476,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1532,10 +2499,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1553,6 +2520,88 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_frontend_flush_count _cffi_d_bc_frontend_flush_count
+#endif
+
+static bc_status _cffi_d_bc_frontend_flush_int8(bc_frontend * x0, float x1, int32_t x2, int8_t * x3, size_t x4, size_t * x5)
+{
+  return bc_frontend_flush_int8(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  float x1;
+  int32_t x2;
+  int8_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_flush_int8", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = (float)_cffi_to_c_float(arg1);
+  if (x1 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_flush_int8(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_flush_int8 _cffi_d_bc_frontend_flush_int8
 #endif
 
 static size_t _cffi_d_bc_frontend_frame_count(bc_frontend const * x0, size_t x1)
@@ -1576,10 +2625,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1665,12 +2714,82 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_init _cffi_d_bc_frontend_init
+#endif
+
+static bc_status _cffi_d_bc_frontend_init_tables(bc_frontend * x0, bc_frontend_tables const * x1, void * x2, size_t x3)
+{
+  return bc_frontend_init_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  bc_frontend_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_init_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(8), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_init_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_init_tables _cffi_d_bc_frontend_init_tables
 #endif
 
 static char const * _cffi_d_bc_frontend_isa_name(size_t x0)
@@ -1696,11 +2815,119 @@ _cffi_f_bc_frontend_isa_name(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_isa_name _cffi_d_bc_frontend_isa_name
+#endif
+
+static bc_status _cffi_d_bc_frontend_make_tables(bc_frontend_tables * x0, bc_frontend_config const * x1, void * x2, size_t x3)
+{
+  return bc_frontend_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend_tables * x0;
+  bc_frontend_config const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(86), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_make_tables _cffi_d_bc_frontend_make_tables
+#endif
+
+static size_t _cffi_d_bc_frontend_n_features(bc_frontend const * x0)
+{
+  return bc_frontend_n_features(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
+{
+  bc_frontend const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(299), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_n_features(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_n_features _cffi_d_bc_frontend_n_features
 #endif
 
 static bc_status _cffi_d_bc_frontend_profile(bc_frontend_config * x0, char const * x1)
@@ -1724,19 +2951,19 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(33), arg0, (char **)&x0);
+      _cffi_type(73), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(33), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(73), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(8), arg1, (char **)&x1);
+      _cffi_type(14), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1748,7 +2975,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1779,7 +3006,7 @@ _cffi_f_bc_frontend_profile_name(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
@@ -1824,10 +3051,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1837,10 +3064,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1850,10 +3077,10 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1865,7 +3092,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1894,10 +3121,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(100), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(100), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1959,10 +3186,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(18), arg1, (char **)&x1);
+      _cffi_type(24), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1972,10 +3199,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(12), arg3, (char **)&x3);
+      _cffi_type(18), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(12), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1985,10 +3212,10 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2000,12 +3227,111 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_push_float _cffi_d_bc_frontend_push_float
+#endif
+
+static bc_status _cffi_d_bc_frontend_push_int8(bc_frontend * x0, int16_t const * x1, size_t x2, float x3, int32_t x4, int8_t * x5, size_t x6, size_t * x7)
+{
+  return bc_frontend_push_int8(x0, x1, x2, x3, x4, x5, x6, x7);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
+{
+  bc_frontend * x0;
+  int16_t const * x1;
+  size_t x2;
+  float x3;
+  int32_t x4;
+  int8_t * x5;
+  size_t x6;
+  size_t * x7;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+  PyObject *arg7;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_push_int8", 8, 8, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6, &arg7))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = (float)_cffi_to_c_float(arg3);
+  if (x3 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x6 = _cffi_to_c_int(arg6, size_t);
+  if (x6 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg7, (char **)&x7);
+  if (datasize != 0) {
+    x7 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg7, (char **)&x7,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_push_int8(x0, x1, x2, x3, x4, x5, x6, x7); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_push_int8 _cffi_d_bc_frontend_push_int8
 #endif
 
 static size_t _cffi_d_bc_frontend_ram_size(bc_frontend_config const * x0)
@@ -2046,6 +3372,130 @@ _cffi_f_bc_frontend_ram_size(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_frontend_ram_size _cffi_d_bc_frontend_ram_size
 #endif
 
+static size_t _cffi_d_bc_frontend_raw_width(bc_frontend const * x0)
+{
+  return bc_frontend_raw_width(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_raw_width(PyObject *self, PyObject *arg0)
+{
+  bc_frontend const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(299), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_raw_width(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_raw_width _cffi_d_bc_frontend_raw_width
+#endif
+
+static size_t _cffi_d_bc_frontend_room(bc_frontend const * x0, size_t x1)
+{
+  return bc_frontend_room(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
+{
+  bc_frontend const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_frontend_room", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(299), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_room(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_room _cffi_d_bc_frontend_room
+#endif
+
+static size_t _cffi_d_bc_frontend_tables_size(bc_frontend_config const * x0)
+{
+  return bc_frontend_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_tables_size _cffi_d_bc_frontend_tables_size
+#endif
+
 static bc_status _cffi_d_bc_frontend_use_isa(bc_frontend * x0, char const * x1)
 {
   return bc_frontend_use_isa(x0, x1);
@@ -2076,10 +3526,10 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(8), arg1, (char **)&x1);
+      _cffi_type(14), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(8), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2091,12 +3541,50 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_frontend_use_isa _cffi_d_bc_frontend_use_isa
+#endif
+
+static size_t _cffi_d_bc_frontend_work_size(bc_frontend_tables const * x0)
+{
+  return bc_frontend_work_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_frontend_work_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(8), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(8), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_frontend_work_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_frontend_work_size _cffi_d_bc_frontend_work_size
 #endif
 
 static bc_status _cffi_d_bc_integer_check(bc_frontend_config const * x0)
@@ -2129,7 +3617,7 @@ _cffi_f_bc_integer_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2166,19 +3654,19 @@ _cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2188,10 +3676,10 @@ _cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(69), arg3, (char **)&x3);
+      _cffi_type(115), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(69), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2201,10 +3689,10 @@ _cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2216,7 +3704,7 @@ _cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2249,19 +3737,19 @@ _cffi_f_bc_integer_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(69), arg1, (char **)&x1);
+      _cffi_type(115), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(69), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(115), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2271,10 +3759,10 @@ _cffi_f_bc_integer_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg3, (char **)&x3);
+      _cffi_type(20), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2286,7 +3774,7 @@ _cffi_f_bc_integer_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2309,10 +3797,10 @@ _cffi_f_bc_integer_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(110), arg0, (char **)&x0);
+      _cffi_type(312), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2359,28 +3847,28 @@ _cffi_f_bc_integer_flush_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(47), arg1, (char **)&x1);
+      _cffi_type(93), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(47), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(93), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(50), arg2, (char **)&x2);
+      _cffi_type(42), arg2, (char **)&x2);
   if (datasize != 0) {
     x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(50), arg2, (char **)&x2,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg2, (char **)&x2,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2390,10 +3878,10 @@ _cffi_f_bc_integer_flush_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg4, (char **)&x4);
+      _cffi_type(20), arg4, (char **)&x4);
   if (datasize != 0) {
     x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg4, (char **)&x4,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2405,7 +3893,7 @@ _cffi_f_bc_integer_flush_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2434,10 +3922,10 @@ _cffi_f_bc_integer_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(110), arg0, (char **)&x0);
+      _cffi_type(312), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2486,19 +3974,19 @@ _cffi_f_bc_integer_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(63), arg1, (char **)&x1);
+      _cffi_type(109), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(63), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2523,7 +4011,7 @@ _cffi_f_bc_integer_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2556,10 +4044,10 @@ _cffi_f_bc_integer_make_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(63), arg0, (char **)&x0);
+      _cffi_type(109), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(63), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2573,10 +4061,10 @@ _cffi_f_bc_integer_make_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(85), arg3, (char **)&x3);
+      _cffi_type(131), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (bc_integer_int8 *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(85), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(131), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2588,7 +4076,7 @@ _cffi_f_bc_integer_make_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2630,10 +4118,10 @@ _cffi_f_bc_integer_make_tables(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(41), arg1, (char **)&x1);
+      _cffi_type(81), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(41), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(81), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2658,7 +4146,7 @@ _cffi_f_bc_integer_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2681,10 +4169,10 @@ _cffi_f_bc_integer_n_features(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(110), arg0, (char **)&x0);
+      _cffi_type(312), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2733,19 +4221,19 @@ _cffi_f_bc_integer_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg1, (char **)&x1);
+      _cffi_type(48), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2755,10 +4243,10 @@ _cffi_f_bc_integer_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(69), arg3, (char **)&x3);
+      _cffi_type(115), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(69), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2768,10 +4256,10 @@ _cffi_f_bc_integer_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg5, (char **)&x5);
+      _cffi_type(20), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2783,7 +4271,7 @@ _cffi_f_bc_integer_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2812,10 +4300,10 @@ _cffi_f_bc_integer_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(110), arg0, (char **)&x0);
+      _cffi_type(312), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(110), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2870,28 +4358,28 @@ _cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(46), arg0, (char **)&x0);
+      _cffi_type(92), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(46), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(47), arg1, (char **)&x1);
+      _cffi_type(93), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(47), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(93), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(26), arg2, (char **)&x2);
+      _cffi_type(48), arg2, (char **)&x2);
   if (datasize != 0) {
     x2 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(26), arg2, (char **)&x2,
+    if (_cffi_convert_array_argument(_cffi_type(48), arg2, (char **)&x2,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2901,10 +4389,10 @@ _cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(50), arg4, (char **)&x4);
+      _cffi_type(42), arg4, (char **)&x4);
   if (datasize != 0) {
     x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(50), arg4, (char **)&x4,
+    if (_cffi_convert_array_argument(_cffi_type(42), arg4, (char **)&x4,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2914,10 +4402,10 @@ _cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(14), arg6, (char **)&x6);
+      _cffi_type(20), arg6, (char **)&x6);
   if (datasize != 0) {
     x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(14), arg6, (char **)&x6,
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2929,7 +4417,7 @@ _cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(94));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2952,10 +4440,10 @@ _cffi_f_bc_integer_ram_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(63), arg0, (char **)&x0);
+      _cffi_type(109), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(63), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3013,6 +4501,785 @@ _cffi_f_bc_integer_tables_size(PyObject *self, PyObject *arg0)
 #  define _cffi_f_bc_integer_tables_size _cffi_d_bc_integer_tables_size
 #endif
 
+static bc_status _cffi_d_bc_normalize_peak(float const * x0, size_t x1, float * x2)
+{
+  return bc_normalize_peak(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_normalize_peak", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_normalize_peak(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_normalize_peak _cffi_d_bc_normalize_peak
+#endif
+
+static bc_status _cffi_d_bc_resampler_check(int32_t x0, int32_t x1)
+{
+  return bc_resampler_check(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_check", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_check(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_check _cffi_d_bc_resampler_check
+#endif
+
+static bc_status _cffi_d_bc_resampler_flush(bc_resampler * x0, float * x1, size_t x2, size_t * x3)
+{
+  return bc_resampler_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush _cffi_d_bc_resampler_flush
+#endif
+
+static size_t _cffi_d_bc_resampler_flush_count(bc_resampler const * x0)
+{
+  return bc_resampler_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_resampler const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(322), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(322), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_flush_count _cffi_d_bc_resampler_flush_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_init(bc_resampler * x0, bc_resampler_tables const * x1, void * x2, size_t x3)
+{
+  return bc_resampler_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  bc_resampler_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(135), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(135), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_init _cffi_d_bc_resampler_init
+#endif
+
+static char const * _cffi_d_bc_resampler_isa_name(size_t x0)
+{
+  return bc_resampler_isa_name(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_isa_name(PyObject *self, PyObject *arg0)
+{
+  size_t x0;
+  char const * result;
+  PyObject *pyresult;
+
+  x0 = _cffi_to_c_int(arg0, size_t);
+  if (x0 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_isa_name(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_isa_name _cffi_d_bc_resampler_isa_name
+#endif
+
+static size_t _cffi_d_bc_resampler_length(int32_t x0, int32_t x1, size_t x2)
+{
+  return bc_resampler_length(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_length(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t x2;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_length", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_length(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_length _cffi_d_bc_resampler_length
+#endif
+
+static bc_status _cffi_d_bc_resampler_make_tables(bc_resampler_tables * x0, int32_t x1, int32_t x2, void * x3, size_t x4)
+{
+  return bc_resampler_make_tables(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
+{
+  bc_resampler_tables * x0;
+  int32_t x1;
+  int32_t x2;
+  void * x3;
+  size_t x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_make_tables", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(166), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_make_tables(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_make_tables _cffi_d_bc_resampler_make_tables
+#endif
+
+static bc_status _cffi_d_bc_resampler_push(bc_resampler * x0, int16_t const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push _cffi_d_bc_resampler_push
+#endif
+
+static size_t _cffi_d_bc_resampler_push_count(bc_resampler const * x0, size_t x1)
+{
+  return bc_resampler_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
+{
+  bc_resampler const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(322), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(322), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_count _cffi_d_bc_resampler_push_count
+#endif
+
+static bc_status _cffi_d_bc_resampler_push_float(bc_resampler * x0, float const * x1, size_t x2, float * x3, size_t x4, size_t * x5)
+{
+  return bc_resampler_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_push_float _cffi_d_bc_resampler_push_float
+#endif
+
+static size_t _cffi_d_bc_resampler_ram_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_ram_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_ram_size _cffi_d_bc_resampler_ram_size
+#endif
+
+static size_t _cffi_d_bc_resampler_tables_size(int32_t x0, int32_t x1)
+{
+  return bc_resampler_tables_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_tables_size(PyObject *self, PyObject *args)
+{
+  int32_t x0;
+  int32_t x1;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_tables_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  x0 = _cffi_to_c_int(arg0, int32_t);
+  if (x0 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_tables_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_tables_size _cffi_d_bc_resampler_tables_size
+#endif
+
+static bc_status _cffi_d_bc_resampler_use_isa(bc_resampler * x0, char const * x1)
+{
+  return bc_resampler_use_isa(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
+{
+  bc_resampler * x0;
+  char const * x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_resampler_use_isa", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(134), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(14), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (char const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(14), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_resampler_use_isa(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_resampler_use_isa _cffi_d_bc_resampler_use_isa
+#endif
+
 static char const * _cffi_d_bc_status_string(bc_status x0)
 {
   return bc_status_string(x0);
@@ -3025,7 +5292,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(94), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(293), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -3035,11 +5302,1380 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(8));
+  pyresult = _cffi_from_c_pointer((char *)result, _cffi_type(14));
   return pyresult;
 }
 #else
 #  define _cffi_f_bc_status_string _cffi_d_bc_status_string
+#endif
+
+static bc_status _cffi_d_bc_tflm_check(bc_tflm_config const * x0)
+{
+  return bc_tflm_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(194), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_check _cffi_d_bc_tflm_check
+#endif
+
+static bc_status _cffi_d_bc_tflm_default(bc_tflm_config * x0, int32_t x1)
+{
+  return bc_tflm_default(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
+{
+  bc_tflm_config * x0;
+  int32_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_default", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(190), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(190), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, int32_t);
+  if (x1 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_default(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_default _cffi_d_bc_tflm_default
+#endif
+
+static bc_status _cffi_d_bc_tflm_init(bc_tflm * x0, bc_tflm_tables const * x1, void * x2, size_t x3)
+{
+  return bc_tflm_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  bc_tflm_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(173), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(177), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(177), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_init _cffi_d_bc_tflm_init
+#endif
+
+static bc_status _cffi_d_bc_tflm_make_tables(bc_tflm_config const * x0, bc_tflm_tables * x1, void * x2, size_t x3)
+{
+  return bc_tflm_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
+{
+  bc_tflm_config const * x0;
+  bc_tflm_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(194), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(198), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(198), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_make_tables _cffi_d_bc_tflm_make_tables
+#endif
+
+static bc_status _cffi_d_bc_tflm_push(bc_tflm * x0, int16_t const * x1, size_t x2, uint16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_tflm_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
+{
+  bc_tflm * x0;
+  int16_t const * x1;
+  size_t x2;
+  uint16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(173), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(185), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(185), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push _cffi_d_bc_tflm_push
+#endif
+
+static size_t _cffi_d_bc_tflm_push_count(bc_tflm const * x0, size_t x1)
+{
+  return bc_tflm_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
+{
+  bc_tflm const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(329), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(329), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_push_count _cffi_d_bc_tflm_push_count
+#endif
+
+static size_t _cffi_d_bc_tflm_ram_size(bc_tflm_tables const * x0)
+{
+  return bc_tflm_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(177), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(177), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_ram_size _cffi_d_bc_tflm_ram_size
+#endif
+
+static bc_status _cffi_d_bc_tflm_reset(bc_tflm * x0)
+{
+  return bc_tflm_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
+{
+  bc_tflm * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(173), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_reset _cffi_d_bc_tflm_reset
+#endif
+
+static size_t _cffi_d_bc_tflm_tables_size(bc_tflm_config const * x0)
+{
+  return bc_tflm_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_tflm_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(194), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_tflm_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_tflm_tables_size _cffi_d_bc_tflm_tables_size
+#endif
+
+static void _cffi_d_bc_tflm_to_float(uint16_t const * x0, size_t x1, float * x2)
+{
+  bc_tflm_to_float(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  float * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_float", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(358), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(358), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_float(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_float _cffi_d_bc_tflm_to_float
+#endif
+
+static void _cffi_d_bc_tflm_to_int8(uint16_t const * x0, size_t x1, int8_t * x2)
+{
+  bc_tflm_to_int8(x0, x1, x2);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
+{
+  uint16_t const * x0;
+  size_t x1;
+  int8_t * x2;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+
+  if (!PyArg_UnpackTuple(args, "bc_tflm_to_int8", 3, 3, &arg0, &arg1, &arg2))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(358), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(358), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_tflm_to_int8(x0, x1, x2); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_tflm_to_int8 _cffi_d_bc_tflm_to_int8
+#endif
+
+static bc_status _cffi_d_bc_to_mono(float const * x0, size_t x1, int32_t x2, float * x3)
+{
+  return bc_to_mono(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  int32_t x2;
+  float * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono _cffi_d_bc_to_mono
+#endif
+
+static bc_status _cffi_d_bc_to_mono_int16(int16_t const * x0, size_t x1, int32_t x2, int16_t * x3)
+{
+  return bc_to_mono_int16(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  int32_t x2;
+  int16_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_to_mono_int16", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(115), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_to_mono_int16(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_to_mono_int16 _cffi_d_bc_to_mono_int16
+#endif
+
+static bc_status _cffi_d_bc_trim(float const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim(PyObject *self, PyObject *args)
+{
+  float const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim _cffi_d_bc_trim
+#endif
+
+static bc_status _cffi_d_bc_trim_int16(int16_t const * x0, size_t x1, float x2, int32_t x3, int32_t x4, size_t * x5, size_t * x6)
+{
+  return bc_trim_int16(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
+{
+  int16_t const * x0;
+  size_t x1;
+  float x2;
+  int32_t x3;
+  int32_t x4;
+  size_t * x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_trim_int16", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = (float)_cffi_to_c_float(arg2);
+  if (x2 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, int32_t);
+  if (x3 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x4 = _cffi_to_c_int(arg4, int32_t);
+  if (x4 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_trim_int16(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_trim_int16 _cffi_d_bc_trim_int16
+#endif
+
+static bc_status _cffi_d_bc_windows_init(bc_windows * x0, bc_frontend * x1, size_t x2, size_t x3, void * x4, size_t x5)
+{
+  return bc_windows_init(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_init(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  bc_frontend * x1;
+  size_t x2;
+  size_t x3;
+  void * x4;
+  size_t x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_init", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(203), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(1), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_frontend *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(1), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x5 = _cffi_to_c_int(arg5, size_t);
+  if (x5 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_init(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_init _cffi_d_bc_windows_init
+#endif
+
+static bc_status _cffi_d_bc_windows_push(bc_windows * x0, int16_t const * x1, size_t x2, float * x3, size_t * x4, int * x5)
+{
+  return bc_windows_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  int16_t const * x1;
+  size_t x2;
+  float * x3;
+  size_t * x4;
+  int * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(203), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(216), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(216), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push _cffi_d_bc_windows_push
+#endif
+
+static size_t _cffi_d_bc_windows_push_count(bc_windows const * x0, size_t x1)
+{
+  return bc_windows_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
+{
+  bc_windows const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(339), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push_count _cffi_d_bc_windows_push_count
+#endif
+
+static bc_status _cffi_d_bc_windows_push_float(bc_windows * x0, float const * x1, size_t x2, float * x3, size_t * x4, int * x5)
+{
+  return bc_windows_push_float(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
+{
+  bc_windows * x0;
+  float const * x1;
+  size_t x2;
+  float * x3;
+  size_t * x4;
+  int * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_push_float", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(203), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(24), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (float const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(24), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(18), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (float *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(18), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(216), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(216), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_push_float(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_push_float _cffi_d_bc_windows_push_float
+#endif
+
+static size_t _cffi_d_bc_windows_ram_size(bc_frontend const * x0, size_t x1)
+{
+  return bc_windows_ram_size(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
+{
+  bc_frontend const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_windows_ram_size", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(299), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_ram_size(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_ram_size _cffi_d_bc_windows_ram_size
+#endif
+
+static void _cffi_d_bc_windows_reset(bc_windows * x0)
+{
+  bc_windows_reset(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
+{
+  bc_windows * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(203), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { bc_windows_reset(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+#else
+#  define _cffi_f_bc_windows_reset _cffi_d_bc_windows_reset
+#endif
+
+static size_t _cffi_d_bc_windows_room(bc_windows const * x0)
+{
+  return bc_windows_room(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
+{
+  bc_windows const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(339), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_room(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_room _cffi_d_bc_windows_room
+#endif
+
+static size_t _cffi_d_bc_windows_row_count(bc_windows const * x0)
+{
+  return bc_windows_row_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
+{
+  bc_windows const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(339), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_windows_row_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_windows_row_count _cffi_d_bc_windows_row_count
 #endif
 
 _CFFI_UNUSED_FN
@@ -3047,7 +6683,7 @@ static void _cffi_checkfld__bc_frontend(bc_frontend *p)
 {
   /* only to generate compile-time warnings or errors */
   (void)p;
-  { uint64_t(*tmp)[40] = &p->opaque; (void)tmp; }
+  { uint64_t(*tmp)[64] = &p->opaque; (void)tmp; }
 }
 struct _cffi_align__bc_frontend { char x; bc_frontend y; };
 
@@ -3082,9 +6718,38 @@ static void _cffi_checkfld__bc_frontend_config(bc_frontend_config *p)
   { bc_dct_norm *tmp = &p->dct_norm; (void)tmp; }
   (void)((p->lifter) | 0);  /* check that 'bc_frontend_config.lifter' is an integer */
   (void)((p->delta) | 0);  /* check that 'bc_frontend_config.delta' is an integer */
+  (void)((p->descriptors) | 0);  /* check that 'bc_frontend_config.descriptors' is an integer */
+  { float *tmp = &p->rolloff; (void)tmp; }
   { bc_normalize *tmp = &p->normalize; (void)tmp; }
+  { bc_pooling *tmp = &p->pooling; (void)tmp; }
 }
 struct _cffi_align__bc_frontend_config { char x; bc_frontend_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_frontend_tables(bc_frontend_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_frontend_config *tmp = &p->config; (void)tmp; }
+  { float *tmp = &p->ref_level; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_frontend_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_frontend_tables.n_twiddles' is an integer */
+  { float const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_frontend_tables.n_split' is an integer */
+  { float const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_window) | 0);  /* check that 'bc_frontend_tables.n_window' is an integer */
+  { float const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_leak) | 0);  /* check that 'bc_frontend_tables.n_leak' is an integer */
+  { float const * *tmp = &p->leak; (void)tmp; }
+  (void)((p->n_bands) | 0);  /* check that 'bc_frontend_tables.n_bands' is an integer */
+  { uint16_t const * *tmp = &p->bands; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_frontend_tables.n_weights' is an integer */
+  { float const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_dct) | 0);  /* check that 'bc_frontend_tables.n_dct' is an integer */
+  { float const * *tmp = &p->dct; (void)tmp; }
+}
+struct _cffi_align__bc_frontend_tables { char x; bc_frontend_tables y; };
 
 _CFFI_UNUSED_FN
 static void _cffi_checkfld__bc_integer(bc_integer *p)
@@ -3155,62 +6820,187 @@ static void _cffi_checkfld__bc_integer_tables(bc_integer_tables *p)
 }
 struct _cffi_align__bc_integer_tables { char x; bc_integer_tables y; };
 
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler(bc_resampler *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[32] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_resampler { char x; bc_resampler y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_resampler_tables(bc_resampler_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->in_rate) | 0);  /* check that 'bc_resampler_tables.in_rate' is an integer */
+  (void)((p->out_rate) | 0);  /* check that 'bc_resampler_tables.out_rate' is an integer */
+  { float const * *tmp = &p->sharp; (void)tmp; }
+  (void)((p->n_sharp) | 0);  /* check that 'bc_resampler_tables.n_sharp' is an integer */
+  { float const * *tmp = &p->phases; (void)tmp; }
+  (void)((p->n_phases) | 0);  /* check that 'bc_resampler_tables.n_phases' is an integer */
+}
+struct _cffi_align__bc_resampler_tables { char x; bc_resampler_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm(bc_tflm *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { bc_tflm_tables const * *tmp = &p->tables; (void)tmp; }
+  { union bc_tflm_bin * *tmp = &p->bins; (void)tmp; }
+  { uint32_t * *tmp = &p->noise; (void)tmp; }
+  { int16_t * *tmp = &p->samples; (void)tmp; }
+  (void)((p->next) | 0);  /* check that 'bc_tflm.next' is an integer */
+  (void)((p->missing) | 0);  /* check that 'bc_tflm.missing' is an integer */
+}
+struct _cffi_align__bc_tflm { char x; bc_tflm y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_config(bc_tflm_config *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->sample_rate) | 0);  /* check that 'bc_tflm_config.sample_rate' is an integer */
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_config.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_config.hop_length' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_config.n_channels' is an integer */
+  { float *tmp = &p->fmin; (void)tmp; }
+  { float *tmp = &p->fmax; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_config { char x; bc_tflm_config y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_tflm_tables(bc_tflm_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->win_length) | 0);  /* check that 'bc_tflm_tables.win_length' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_tflm_tables.hop_length' is an integer */
+  (void)((p->n_fft) | 0);  /* check that 'bc_tflm_tables.n_fft' is an integer */
+  (void)((p->n_channels) | 0);  /* check that 'bc_tflm_tables.n_channels' is an integer */
+  (void)((p->first_bin) | 0);  /* check that 'bc_tflm_tables.first_bin' is an integer */
+  (void)((p->n_window) | 0);  /* check that 'bc_tflm_tables.n_window' is an integer */
+  { int16_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_position) | 0);  /* check that 'bc_tflm_tables.n_position' is an integer */
+  { uint16_t const * *tmp = &p->position; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_tflm_tables.n_twiddles' is an integer */
+  { uint32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_tflm_tables.n_split' is an integer */
+  { uint32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_span) | 0);  /* check that 'bc_tflm_tables.n_span' is an integer */
+  { uint16_t const * *tmp = &p->span; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_tflm_tables.n_weights' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_gain) | 0);  /* check that 'bc_tflm_tables.n_gain' is an integer */
+  { int16_t const * *tmp = &p->gain; (void)tmp; }
+  (void)((p->n_curve) | 0);  /* check that 'bc_tflm_tables.n_curve' is an integer */
+  { uint16_t const * *tmp = &p->curve; (void)tmp; }
+}
+struct _cffi_align__bc_tflm_tables { char x; bc_tflm_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_windows(bc_windows *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[12] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_windows { char x; bc_windows y; };
+
 static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_BAD_AMIN", (void *)_cffi_const_BC_BAD_AMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_COMPRESSION", (void *)_cffi_const_BC_BAD_COMPRESSION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DCT_NORM", (void *)_cffi_const_BC_BAD_DCT_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_DELTA", (void *)_cffi_const_BC_BAD_DELTA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_DESCRIPTORS", (void *)_cffi_const_BC_BAD_DESCRIPTORS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FIT", (void *)_cffi_const_BC_BAD_FIT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMAX", (void *)_cffi_const_BC_BAD_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FMIN", (void *)_cffi_const_BC_BAD_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_FRAME_LENGTH", (void *)_cffi_const_BC_BAD_FRAME_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_FRAMING", (void *)_cffi_const_BC_BAD_FRAMING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_HOP_LENGTH", (void *)_cffi_const_BC_BAD_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_IN_RATE", (void *)_cffi_const_BC_BAD_IN_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LIFTER", (void *)_cffi_const_BC_BAD_LIFTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_LOG_OFFSET", (void *)_cffi_const_BC_BAD_LOG_OFFSET, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_NORM", (void *)_cffi_const_BC_BAD_MEL_NORM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SCALE", (void *)_cffi_const_BC_BAD_MEL_SCALE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_MEL_SLOPES", (void *)_cffi_const_BC_BAD_MEL_SLOPES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_NORMALIZE", (void *)_cffi_const_BC_BAD_NORMALIZE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_N_CHANNELS", (void *)_cffi_const_BC_BAD_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_FFT", (void *)_cffi_const_BC_BAD_N_FFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MELS", (void *)_cffi_const_BC_BAD_N_MELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_N_MFCC", (void *)_cffi_const_BC_BAD_N_MFCC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_OUT_RATE", (void *)_cffi_const_BC_BAD_OUT_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_POOLING", (void *)_cffi_const_BC_BAD_POOLING, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_PREEMPHASIS", (void *)_cffi_const_BC_BAD_PREEMPHASIS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_QUANTIZATION", (void *)_cffi_const_BC_BAD_QUANTIZATION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REF", (void *)_cffi_const_BC_BAD_REF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_REMOVE_DC", (void *)_cffi_const_BC_BAD_REMOVE_DC, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_ROLLOFF", (void *)_cffi_const_BC_BAD_ROLLOFF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SAMPLE_RATE", (void *)_cffi_const_BC_BAD_SAMPLE_RATE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_SPECTRUM", (void *)_cffi_const_BC_BAD_SPECTRUM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TABLES", (void *)_cffi_const_BC_BAD_TABLES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMAX", (void *)_cffi_const_BC_BAD_TFLM_FMAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_FMIN", (void *)_cffi_const_BC_BAD_TFLM_FMIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_HOP_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_HOP_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_N_CHANNELS", (void *)_cffi_const_BC_BAD_TFLM_N_CHANNELS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TFLM_WIN_LENGTH", (void *)_cffi_const_BC_BAD_TFLM_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_TOP_DB", (void *)_cffi_const_BC_BAD_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_TRIM_TOP_DB", (void *)_cffi_const_BC_BAD_TRIM_TOP_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW", (void *)_cffi_const_BC_BAD_WINDOW, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_BAD_WINDOW_LENGTH", (void *)_cffi_const_BC_BAD_WINDOW_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WINDOW_POSITION", (void *)_cffi_const_BC_BAD_WINDOW_POSITION, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_BAD_WIN_LENGTH", (void *)_cffi_const_BC_BAD_WIN_LENGTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_CLIP_TOO_SHORT", (void *)_cffi_const_BC_CLIP_TOO_SHORT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_DB", (void *)_cffi_const_BC_COMPRESSION_DB, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_LOG", (void *)_cffi_const_BC_COMPRESSION_LOG, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_LOG10_WHISPER", (void *)_cffi_const_BC_COMPRESSION_LOG10_WHISPER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_LOG_MAX", (void *)_cffi_const_BC_COMPRESSION_LOG_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_COMPRESSION_NONE", (void *)_cffi_const_BC_COMPRESSION_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_PCEN", (void *)_cffi_const_BC_COMPRESSION_PCEN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_COMPRESSION_TFLM", (void *)_cffi_const_BC_COMPRESSION_TFLM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_HTK", (void *)_cffi_const_BC_DCT_NORM_HTK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_KALDI", (void *)_cffi_const_BC_DCT_NORM_KALDI, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_NONE", (void *)_cffi_const_BC_DCT_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_DCT_NORM_ORTHO", (void *)_cffi_const_BC_DCT_NORM_ORTHO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_BANDWIDTH", (void *)_cffi_const_BC_DESCRIPTOR_BANDWIDTH, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_CENTROID", (void *)_cffi_const_BC_DESCRIPTOR_CENTROID, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_RMS", (void *)_cffi_const_BC_DESCRIPTOR_RMS, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_ROLLOFF", (void *)_cffi_const_BC_DESCRIPTOR_ROLLOFF, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_DESCRIPTOR_ZCR", (void *)_cffi_const_BC_DESCRIPTOR_ZCR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_CENTER", (void *)_cffi_const_BC_FIT_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FIT_END", (void *)_cffi_const_BC_FIT_END, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_REFLECT", (void *)_cffi_const_BC_FRAMING_CENTER_REFLECT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_CENTER_ZERO", (void *)_cffi_const_BC_FRAMING_CENTER_ZERO, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FRAMING_KALDI_MIRROR", (void *)_cffi_const_BC_FRAMING_KALDI_MIRROR, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_FRAMING_KALDI_SNIP", (void *)_cffi_const_BC_FRAMING_KALDI_SNIP, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_FRAMING_LEFT", (void *)_cffi_const_BC_FRAMING_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_NORM_NONE", (void *)_cffi_const_BC_MEL_NORM_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_NORM_SLANEY", (void *)_cffi_const_BC_MEL_NORM_SLANEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SCALE_HTK", (void *)_cffi_const_BC_MEL_SCALE_HTK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SCALE_SLANEY", (void *)_cffi_const_BC_MEL_SCALE_SLANEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_MEL_SLOPES_BIN", (void *)_cffi_const_BC_MEL_SLOPES_BIN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_HZ", (void *)_cffi_const_BC_MEL_SLOPES_HZ, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_MEL_SLOPES_MEL", (void *)_cffi_const_BC_MEL_SLOPES_MEL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NEEDS_STREAM", (void *)_cffi_const_BC_NEEDS_STREAM, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NEEDS_WHOLE_CLIP", (void *)_cffi_const_BC_NEEDS_WHOLE_CLIP, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NORMALIZE_MIN_MAX", (void *)_cffi_const_BC_NORMALIZE_MIN_MAX, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_NONE", (void *)_cffi_const_BC_NORMALIZE_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NORMALIZE_WINDOW_MEAN", (void *)_cffi_const_BC_NORMALIZE_WINDOW_MEAN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_NORMALIZE_WINDOW_MEAN_STD", (void *)_cffi_const_BC_NORMALIZE_WINDOW_MEAN_STD, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_NULL_POINTER", (void *)_cffi_const_BC_NULL_POINTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_OK", (void *)_cffi_const_BC_OK, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_OUTPUT_TOO_SMALL", (void *)_cffi_const_BC_OUTPUT_TOO_SMALL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_MEAN", (void *)_cffi_const_BC_POOLING_MEAN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_MEAN_STD", (void *)_cffi_const_BC_POOLING_MEAN_STD, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_POOLING_NONE", (void *)_cffi_const_BC_POOLING_NONE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_RAM_TOO_SMALL", (void *)_cffi_const_BC_RAM_TOO_SMALL, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SAMPLE_NOT_FINITE", (void *)_cffi_const_BC_SAMPLE_NOT_FINITE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SPECTRUM_MAGNITUDE", (void *)_cffi_const_BC_SPECTRUM_MAGNITUDE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_SPECTRUM_POWER", (void *)_cffi_const_BC_SPECTRUM_POWER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
+  { "BC_TOO_FEW_FRAMES", (void *)_cffi_const_BC_TOO_FEW_FRAMES, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_UNKNOWN_ISA", (void *)_cffi_const_BC_UNKNOWN_ISA, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_UNKNOWN_PROFILE", (void *)_cffi_const_BC_UNKNOWN_PROFILE, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_HANN", (void *)_cffi_const_BC_WINDOW_HANN, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
@@ -3219,322 +7009,595 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 87), (void *)_cffi_d_bc_features_normalize },
-  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_frontend_check },
-  { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_compute },
-  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_compute_int16 },
-  { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 10), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 99), (void *)_cffi_d_bc_frontend_flush_count },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 102), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 226), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_features_quantize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 275), (void *)_cffi_d_bc_fit_length_int16 },
+  { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 76), (void *)_cffi_d_bc_frontend_check },
+  { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
+  { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_compute_int16 },
+  { "bc_frontend_compute_raw", (void *)_cffi_f_bc_frontend_compute_raw, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 30), (void *)_cffi_d_bc_frontend_compute_raw },
+  { "bc_frontend_compute_raw_int16", (void *)_cffi_f_bc_frontend_compute_raw_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 64), (void *)_cffi_d_bc_frontend_compute_raw_int16 },
+  { "bc_frontend_finish_raw", (void *)_cffi_f_bc_frontend_finish_raw, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_finish_raw },
+  { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_flush_int8 },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 96), (void *)_cffi_d_bc_frontend_isa_name },
-  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 32), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 96), (void *)_cffi_d_bc_frontend_profile_name },
-  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 24), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 102), (void *)_cffi_d_bc_frontend_push_count },
-  { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_push_float },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 106), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_integer_check", (void *)_cffi_f_bc_integer_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 36), (void *)_cffi_d_bc_integer_check },
-  { "bc_integer_compute", (void *)_cffi_f_bc_integer_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 73), (void *)_cffi_d_bc_integer_compute },
-  { "bc_integer_flush", (void *)_cffi_f_bc_integer_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 67), (void *)_cffi_d_bc_integer_flush },
-  { "bc_integer_flush_count", (void *)_cffi_f_bc_integer_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_integer_flush_count },
-  { "bc_integer_flush_int8", (void *)_cffi_f_bc_integer_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_integer_flush_int8 },
-  { "bc_integer_frame_count", (void *)_cffi_f_bc_integer_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 112), (void *)_cffi_d_bc_integer_frame_count },
-  { "bc_integer_init", (void *)_cffi_f_bc_integer_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 61), (void *)_cffi_d_bc_integer_init },
-  { "bc_integer_make_int8", (void *)_cffi_f_bc_integer_make_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 81), (void *)_cffi_d_bc_integer_make_int8 },
-  { "bc_integer_make_tables", (void *)_cffi_f_bc_integer_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 39), (void *)_cffi_d_bc_integer_make_tables },
-  { "bc_integer_n_features", (void *)_cffi_f_bc_integer_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 109), (void *)_cffi_d_bc_integer_n_features },
-  { "bc_integer_push", (void *)_cffi_f_bc_integer_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 73), (void *)_cffi_d_bc_integer_push },
-  { "bc_integer_push_count", (void *)_cffi_f_bc_integer_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 112), (void *)_cffi_d_bc_integer_push_count },
-  { "bc_integer_push_int8", (void *)_cffi_f_bc_integer_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 45), (void *)_cffi_d_bc_integer_push_int8 },
-  { "bc_integer_ram_size", (void *)_cffi_f_bc_integer_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 116), (void *)_cffi_d_bc_integer_ram_size },
-  { "bc_integer_tables_size", (void *)_cffi_f_bc_integer_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 106), (void *)_cffi_d_bc_integer_tables_size },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 93), (void *)_cffi_d_bc_status_string },
+  { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_frontend_make_tables },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 72), (void *)_cffi_d_bc_frontend_profile },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
+  { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_int8 },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_raw_width", (void *)_cffi_f_bc_frontend_raw_width, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_raw_width },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 308), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_integer_check", (void *)_cffi_f_bc_integer_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 76), (void *)_cffi_d_bc_integer_check },
+  { "bc_integer_compute", (void *)_cffi_f_bc_integer_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 119), (void *)_cffi_d_bc_integer_compute },
+  { "bc_integer_flush", (void *)_cffi_f_bc_integer_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 113), (void *)_cffi_d_bc_integer_flush },
+  { "bc_integer_flush_count", (void *)_cffi_f_bc_integer_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 311), (void *)_cffi_d_bc_integer_flush_count },
+  { "bc_integer_flush_int8", (void *)_cffi_f_bc_integer_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 100), (void *)_cffi_d_bc_integer_flush_int8 },
+  { "bc_integer_frame_count", (void *)_cffi_f_bc_integer_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 314), (void *)_cffi_d_bc_integer_frame_count },
+  { "bc_integer_init", (void *)_cffi_f_bc_integer_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 107), (void *)_cffi_d_bc_integer_init },
+  { "bc_integer_make_int8", (void *)_cffi_f_bc_integer_make_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 127), (void *)_cffi_d_bc_integer_make_int8 },
+  { "bc_integer_make_tables", (void *)_cffi_f_bc_integer_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_integer_make_tables },
+  { "bc_integer_n_features", (void *)_cffi_f_bc_integer_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 311), (void *)_cffi_d_bc_integer_n_features },
+  { "bc_integer_push", (void *)_cffi_f_bc_integer_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 119), (void *)_cffi_d_bc_integer_push },
+  { "bc_integer_push_count", (void *)_cffi_f_bc_integer_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 314), (void *)_cffi_d_bc_integer_push_count },
+  { "bc_integer_push_int8", (void *)_cffi_f_bc_integer_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 91), (void *)_cffi_d_bc_integer_push_int8 },
+  { "bc_integer_ram_size", (void *)_cffi_f_bc_integer_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 318), (void *)_cffi_d_bc_integer_ram_size },
+  { "bc_integer_tables_size", (void *)_cffi_f_bc_integer_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_integer_tables_size },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 232), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 288), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 143), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 321), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 133), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 349), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 165), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 157), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 324), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 149), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 345), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 345), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 139), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 292), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 193), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 175), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 181), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 328), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 335), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 172), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 332), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 357), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 362), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 260), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 282), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 244), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 266), (void *)_cffi_d_bc_trim_int16 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 202), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 341), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 210), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 354), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 338), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 338), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 142) },
+              _CFFI_OP(_CFFI_OP_NOOP, 404) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
-               _CFFI_OP(_CFFI_OP_NOOP, 84) },
+               _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "sample_rate", offsetof(bc_frontend_config, sample_rate),
                    sizeof(((bc_frontend_config *)0)->sample_rate),
-                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_fft", offsetof(bc_frontend_config, n_fft),
              sizeof(((bc_frontend_config *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "win_length", offsetof(bc_frontend_config, win_length),
                   sizeof(((bc_frontend_config *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "hop_length", offsetof(bc_frontend_config, hop_length),
                   sizeof(((bc_frontend_config *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 131) },
+              _CFFI_OP(_CFFI_OP_NOOP, 386) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 132) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 387) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 121) },
+               _CFFI_OP(_CFFI_OP_NOOP, 369) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
-                   _CFFI_OP(_CFFI_OP_NOOP, 83) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "remove_dc", offsetof(bc_frontend_config, remove_dc),
                  sizeof(((bc_frontend_config *)0)->remove_dc),
-                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 130) },
+                _CFFI_OP(_CFFI_OP_NOOP, 382) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 128) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 377) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 129) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 378) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 127) },
+                _CFFI_OP(_CFFI_OP_NOOP, 376) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "fmin", offsetof(bc_frontend_config, fmin),
             sizeof(((bc_frontend_config *)0)->fmin),
-            _CFFI_OP(_CFFI_OP_NOOP, 83) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "fmax", offsetof(bc_frontend_config, fmax),
             sizeof(((bc_frontend_config *)0)->fmax),
-            _CFFI_OP(_CFFI_OP_NOOP, 83) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 119) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 367) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
-                  _CFFI_OP(_CFFI_OP_NOOP, 83) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "amin", offsetof(bc_frontend_config, amin),
             sizeof(((bc_frontend_config *)0)->amin),
-            _CFFI_OP(_CFFI_OP_NOOP, 83) },
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "ref", offsetof(bc_frontend_config, ref),
            sizeof(((bc_frontend_config *)0)->ref),
-           _CFFI_OP(_CFFI_OP_NOOP, 83) },
+           _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "top_db", offsetof(bc_frontend_config, top_db),
               sizeof(((bc_frontend_config *)0)->top_db),
-              _CFFI_OP(_CFFI_OP_NOOP, 83) },
+              _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_mfcc", offsetof(bc_frontend_config, n_mfcc),
               sizeof(((bc_frontend_config *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 120) },
+                _CFFI_OP(_CFFI_OP_NOOP, 368) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
-              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "delta", offsetof(bc_frontend_config, delta),
              sizeof(((bc_frontend_config *)0)->delta),
-             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "descriptors", offsetof(bc_frontend_config, descriptors),
+                   sizeof(((bc_frontend_config *)0)->descriptors),
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "rolloff", offsetof(bc_frontend_config, rolloff),
+               sizeof(((bc_frontend_config *)0)->rolloff),
+               _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 91) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 230) },
+  { "pooling", offsetof(bc_frontend_config, pooling),
+               sizeof(((bc_frontend_config *)0)->pooling),
+               _CFFI_OP(_CFFI_OP_NOOP, 379) },
+  { "config", offsetof(bc_frontend_tables, config),
+              sizeof(((bc_frontend_tables *)0)->config),
+              _CFFI_OP(_CFFI_OP_NOOP, 371) },
+  { "ref_level", offsetof(bc_frontend_tables, ref_level),
+                 sizeof(((bc_frontend_tables *)0)->ref_level),
+                 _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "n_position", offsetof(bc_frontend_tables, n_position),
+                  sizeof(((bc_frontend_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "position", offsetof(bc_frontend_tables, position),
+                sizeof(((bc_frontend_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
+                  sizeof(((bc_frontend_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "twiddles", offsetof(bc_frontend_tables, twiddles),
+                sizeof(((bc_frontend_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_split", offsetof(bc_frontend_tables, n_split),
+               sizeof(((bc_frontend_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "split", offsetof(bc_frontend_tables, split),
+             sizeof(((bc_frontend_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_window", offsetof(bc_frontend_tables, n_window),
+                sizeof(((bc_frontend_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "window", offsetof(bc_frontend_tables, window),
+              sizeof(((bc_frontend_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_leak", offsetof(bc_frontend_tables, n_leak),
+              sizeof(((bc_frontend_tables *)0)->n_leak),
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "leak", offsetof(bc_frontend_tables, leak),
+            sizeof(((bc_frontend_tables *)0)->leak),
+            _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_bands", offsetof(bc_frontend_tables, n_bands),
+               sizeof(((bc_frontend_tables *)0)->n_bands),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "bands", offsetof(bc_frontend_tables, bands),
+             sizeof(((bc_frontend_tables *)0)->bands),
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_weights", offsetof(bc_frontend_tables, n_weights),
+                 sizeof(((bc_frontend_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "weights", offsetof(bc_frontend_tables, weights),
+               sizeof(((bc_frontend_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_dct", offsetof(bc_frontend_tables, n_dct),
+             sizeof(((bc_frontend_tables *)0)->n_dct),
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "dct", offsetof(bc_frontend_tables, dct),
+           sizeof(((bc_frontend_tables *)0)->dct),
+           _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "opaque", offsetof(bc_integer, opaque),
               sizeof(((bc_integer *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 144) },
+              _CFFI_OP(_CFFI_OP_NOOP, 406) },
   { "mantissa", offsetof(bc_integer_int8, mantissa),
                 sizeof(((bc_integer_int8 *)0)->mantissa),
-                _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "reciprocal", offsetof(bc_integer_int8, reciprocal),
                   sizeof(((bc_integer_int8 *)0)->reciprocal),
-                  _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "shift", offsetof(bc_integer_int8, shift),
              sizeof(((bc_integer_int8 *)0)->shift),
-             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "zero_point", offsetof(bc_integer_int8, zero_point),
                   sizeof(((bc_integer_int8 *)0)->zero_point),
-                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_fft", offsetof(bc_integer_tables, n_fft),
              sizeof(((bc_integer_tables *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 84) },
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "hop_length", offsetof(bc_integer_tables, hop_length),
                   sizeof(((bc_integer_tables *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "frame_length", offsetof(bc_integer_tables, frame_length),
                     sizeof(((bc_integer_tables *)0)->frame_length),
-                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "pad", offsetof(bc_integer_tables, pad),
            sizeof(((bc_integer_tables *)0)->pad),
-           _CFFI_OP(_CFFI_OP_NOOP, 84) },
+           _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "mirrored", offsetof(bc_integer_tables, mirrored),
                 sizeof(((bc_integer_tables *)0)->mirrored),
-                _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "window_start", offsetof(bc_integer_tables, window_start),
                     sizeof(((bc_integer_tables *)0)->window_start),
-                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "window_length", offsetof(bc_integer_tables, window_length),
                      sizeof(((bc_integer_tables *)0)->window_length),
-                     _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                     _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "magnitude", offsetof(bc_integer_tables, magnitude),
                  sizeof(((bc_integer_tables *)0)->magnitude),
-                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_mels", offsetof(bc_integer_tables, n_mels),
               sizeof(((bc_integer_tables *)0)->n_mels),
-              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "n_mfcc", offsetof(bc_integer_tables, n_mfcc),
               sizeof(((bc_integer_tables *)0)->n_mfcc),
-              _CFFI_OP(_CFFI_OP_NOOP, 84) },
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "first_radix", offsetof(bc_integer_tables, first_radix),
                    sizeof(((bc_integer_tables *)0)->first_radix),
-                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "sample_shift", offsetof(bc_integer_tables, sample_shift),
                     sizeof(((bc_integer_tables *)0)->sample_shift),
-                    _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "fraction_bits", offsetof(bc_integer_tables, fraction_bits),
                      sizeof(((bc_integer_tables *)0)->fraction_bits),
-                     _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                     _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "level_per_log2", offsetof(bc_integer_tables, level_per_log2),
                       sizeof(((bc_integer_tables *)0)->level_per_log2),
-                      _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                      _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "ref_level", offsetof(bc_integer_tables, ref_level),
                  sizeof(((bc_integer_tables *)0)->ref_level),
-                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "floor_level", offsetof(bc_integer_tables, floor_level),
                    sizeof(((bc_integer_tables *)0)->floor_level),
-                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "adds_offset", offsetof(bc_integer_tables, adds_offset),
                    sizeof(((bc_integer_tables *)0)->adds_offset),
-                   _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "offset_exponent", offsetof(bc_integer_tables, offset_exponent),
                        sizeof(((bc_integer_tables *)0)->offset_exponent),
-                       _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "dct_shift", offsetof(bc_integer_tables, dct_shift),
                  sizeof(((bc_integer_tables *)0)->dct_shift),
-                 _CFFI_OP(_CFFI_OP_NOOP, 84) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "offset_mantissa", offsetof(bc_integer_tables, offset_mantissa),
                        sizeof(((bc_integer_tables *)0)->offset_mantissa),
-                       _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "window", offsetof(bc_integer_tables, window),
               sizeof(((bc_integer_tables *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 135) },
+              _CFFI_OP(_CFFI_OP_NOOP, 392) },
   { "n_window", offsetof(bc_integer_tables, n_window),
                 sizeof(((bc_integer_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "order", offsetof(bc_integer_tables, order),
              sizeof(((bc_integer_tables *)0)->order),
-             _CFFI_OP(_CFFI_OP_NOOP, 137) },
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_order", offsetof(bc_integer_tables, n_order),
                sizeof(((bc_integer_tables *)0)->n_order),
-               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "twiddles", offsetof(bc_integer_tables, twiddles),
                 sizeof(((bc_integer_tables *)0)->twiddles),
-                _CFFI_OP(_CFFI_OP_NOOP, 135) },
+                _CFFI_OP(_CFFI_OP_NOOP, 392) },
   { "n_twiddles", offsetof(bc_integer_tables, n_twiddles),
                   sizeof(((bc_integer_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "split", offsetof(bc_integer_tables, split),
              sizeof(((bc_integer_tables *)0)->split),
-             _CFFI_OP(_CFFI_OP_NOOP, 135) },
+             _CFFI_OP(_CFFI_OP_NOOP, 392) },
   { "n_split", offsetof(bc_integer_tables, n_split),
                sizeof(((bc_integer_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "bands", offsetof(bc_integer_tables, bands),
              sizeof(((bc_integer_tables *)0)->bands),
-             _CFFI_OP(_CFFI_OP_NOOP, 137) },
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_bands", offsetof(bc_integer_tables, n_bands),
                sizeof(((bc_integer_tables *)0)->n_bands),
-               _CFFI_OP(_CFFI_OP_NOOP, 140) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "band_exponents", offsetof(bc_integer_tables, band_exponents),
                       sizeof(((bc_integer_tables *)0)->band_exponents),
-                      _CFFI_OP(_CFFI_OP_NOOP, 26) },
+                      _CFFI_OP(_CFFI_OP_NOOP, 48) },
   { "n_band_exponents", offsetof(bc_integer_tables, n_band_exponents),
                         sizeof(((bc_integer_tables *)0)->n_band_exponents),
-                        _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                        _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "weights", offsetof(bc_integer_tables, weights),
                sizeof(((bc_integer_tables *)0)->weights),
-               _CFFI_OP(_CFFI_OP_NOOP, 137) },
+               _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_weights", offsetof(bc_integer_tables, n_weights),
                  sizeof(((bc_integer_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "log2_steps", offsetof(bc_integer_tables, log2_steps),
                   sizeof(((bc_integer_tables *)0)->log2_steps),
-                  _CFFI_OP(_CFFI_OP_NOOP, 139) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 397) },
   { "n_log2_steps", offsetof(bc_integer_tables, n_log2_steps),
                     sizeof(((bc_integer_tables *)0)->n_log2_steps),
-                    _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                    _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "sqrt_steps", offsetof(bc_integer_tables, sqrt_steps),
                   sizeof(((bc_integer_tables *)0)->sqrt_steps),
-                  _CFFI_OP(_CFFI_OP_NOOP, 139) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 397) },
   { "n_sqrt_steps", offsetof(bc_integer_tables, n_sqrt_steps),
                     sizeof(((bc_integer_tables *)0)->n_sqrt_steps),
-                    _CFFI_OP(_CFFI_OP_NOOP, 140) },
+                    _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "dct", offsetof(bc_integer_tables, dct),
            sizeof(((bc_integer_tables *)0)->dct),
-           _CFFI_OP(_CFFI_OP_NOOP, 135) },
+           _CFFI_OP(_CFFI_OP_NOOP, 392) },
   { "n_dct", offsetof(bc_integer_tables, n_dct),
              sizeof(((bc_integer_tables *)0)->n_dct),
-             _CFFI_OP(_CFFI_OP_NOOP, 140) },
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "opaque", offsetof(bc_resampler, opaque),
+              sizeof(((bc_resampler *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 402) },
+  { "in_rate", offsetof(bc_resampler_tables, in_rate),
+               sizeof(((bc_resampler_tables *)0)->in_rate),
+               _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "out_rate", offsetof(bc_resampler_tables, out_rate),
+                sizeof(((bc_resampler_tables *)0)->out_rate),
+                _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "sharp", offsetof(bc_resampler_tables, sharp),
+             sizeof(((bc_resampler_tables *)0)->sharp),
+             _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_sharp", offsetof(bc_resampler_tables, n_sharp),
+               sizeof(((bc_resampler_tables *)0)->n_sharp),
+               _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "phases", offsetof(bc_resampler_tables, phases),
+              sizeof(((bc_resampler_tables *)0)->phases),
+              _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "n_phases", offsetof(bc_resampler_tables, n_phases),
+                sizeof(((bc_resampler_tables *)0)->n_phases),
+                _CFFI_OP(_CFFI_OP_NOOP, 4) },
+  { "tables", offsetof(bc_tflm, tables),
+              sizeof(((bc_tflm *)0)->tables),
+              _CFFI_OP(_CFFI_OP_NOOP, 177) },
+  { "bins", offsetof(bc_tflm, bins),
+            sizeof(((bc_tflm *)0)->bins),
+            _CFFI_OP(_CFFI_OP_NOOP, 408) },
+  { "noise", offsetof(bc_tflm, noise),
+             sizeof(((bc_tflm *)0)->noise),
+             _CFFI_OP(_CFFI_OP_NOOP, 396) },
+  { "samples", offsetof(bc_tflm, samples),
+               sizeof(((bc_tflm *)0)->samples),
+               _CFFI_OP(_CFFI_OP_NOOP, 115) },
+  { "next", offsetof(bc_tflm, next),
+            sizeof(((bc_tflm *)0)->next),
+            _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "missing", offsetof(bc_tflm, missing),
+               sizeof(((bc_tflm *)0)->missing),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "sample_rate", offsetof(bc_tflm_config, sample_rate),
+                   sizeof(((bc_tflm_config *)0)->sample_rate),
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "win_length", offsetof(bc_tflm_config, win_length),
+                  sizeof(((bc_tflm_config *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "hop_length", offsetof(bc_tflm_config, hop_length),
+                  sizeof(((bc_tflm_config *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "n_channels", offsetof(bc_tflm_config, n_channels),
+                  sizeof(((bc_tflm_config *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "fmin", offsetof(bc_tflm_config, fmin),
+            sizeof(((bc_tflm_config *)0)->fmin),
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "fmax", offsetof(bc_tflm_config, fmax),
+            sizeof(((bc_tflm_config *)0)->fmax),
+            _CFFI_OP(_CFFI_OP_NOOP, 40) },
+  { "win_length", offsetof(bc_tflm_tables, win_length),
+                  sizeof(((bc_tflm_tables *)0)->win_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "hop_length", offsetof(bc_tflm_tables, hop_length),
+                  sizeof(((bc_tflm_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "n_fft", offsetof(bc_tflm_tables, n_fft),
+             sizeof(((bc_tflm_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "n_channels", offsetof(bc_tflm_tables, n_channels),
+                  sizeof(((bc_tflm_tables *)0)->n_channels),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "first_bin", offsetof(bc_tflm_tables, first_bin),
+                 sizeof(((bc_tflm_tables *)0)->first_bin),
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "n_window", offsetof(bc_tflm_tables, n_window),
+                sizeof(((bc_tflm_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "window", offsetof(bc_tflm_tables, window),
+              sizeof(((bc_tflm_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 48) },
+  { "n_position", offsetof(bc_tflm_tables, n_position),
+                  sizeof(((bc_tflm_tables *)0)->n_position),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "position", offsetof(bc_tflm_tables, position),
+                sizeof(((bc_tflm_tables *)0)->position),
+                _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
+                  sizeof(((bc_tflm_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "twiddles", offsetof(bc_tflm_tables, twiddles),
+                sizeof(((bc_tflm_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 397) },
+  { "n_split", offsetof(bc_tflm_tables, n_split),
+               sizeof(((bc_tflm_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "split", offsetof(bc_tflm_tables, split),
+             sizeof(((bc_tflm_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 397) },
+  { "n_span", offsetof(bc_tflm_tables, n_span),
+              sizeof(((bc_tflm_tables *)0)->n_span),
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "span", offsetof(bc_tflm_tables, span),
+            sizeof(((bc_tflm_tables *)0)->span),
+            _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_weights", offsetof(bc_tflm_tables, n_weights),
+                 sizeof(((bc_tflm_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "weights", offsetof(bc_tflm_tables, weights),
+               sizeof(((bc_tflm_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_gain", offsetof(bc_tflm_tables, n_gain),
+              sizeof(((bc_tflm_tables *)0)->n_gain),
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "gain", offsetof(bc_tflm_tables, gain),
+            sizeof(((bc_tflm_tables *)0)->gain),
+            _CFFI_OP(_CFFI_OP_NOOP, 48) },
+  { "n_curve", offsetof(bc_tflm_tables, n_curve),
+               sizeof(((bc_tflm_tables *)0)->n_curve),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "curve", offsetof(bc_tflm_tables, curve),
+             sizeof(((bc_tflm_tables *)0)->curve),
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "opaque", offsetof(bc_windows, opaque),
+              sizeof(((bc_windows *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 400) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 122, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 370, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 123, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 27 },
-  { "bc_integer", 124, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_integer), offsetof(struct _cffi_align__bc_integer, y), 28, 1 },
-  { "bc_integer_int8", 125, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_integer_int8), offsetof(struct _cffi_align__bc_integer_int8, y), 29, 4 },
-  { "bc_integer_tables", 126, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_integer_tables), offsetof(struct _cffi_align__bc_integer_tables, y), 33, 40 },
+  { "bc_frontend_config", 371, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
+  { "bc_frontend_tables", 372, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
+  { "bc_integer", 373, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer), offsetof(struct _cffi_align__bc_integer, y), 49, 1 },
+  { "bc_integer_int8", 374, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_int8), offsetof(struct _cffi_align__bc_integer_int8, y), 50, 4 },
+  { "bc_integer_tables", 375, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_tables), offsetof(struct _cffi_align__bc_integer_tables, y), 54, 40 },
+  { "bc_resampler", 380, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 94, 1 },
+  { "bc_resampler_tables", 381, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 95, 6 },
+  { "bc_tflm", 383, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 101, 6 },
+  { "bc_tflm_bin", 409, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+    (size_t)-1, -1, -1, 0 /* opaque */ },
+  { "bc_tflm_config", 384, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 107, 6 },
+  { "bc_tflm_tables", 385, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 113, 21 },
+  { "bc_windows", 388, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 134, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "bc_compression", 119, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
-    "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX" },
-  { "bc_dct_norm", 120, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "$1", 390, _cffi_prim_int(4, 0),
+    "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
+  { "bc_compression", 367, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+    "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
+    "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
+  { "bc_dct_norm", 368, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
-  { "bc_framing", 121, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
-    "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT" },
-  { "bc_mel_norm", 127, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_fit", 242, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+    "BC_FIT_END,BC_FIT_CENTER" },
+  { "bc_framing", 369, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+    "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
+  { "bc_mel_norm", 376, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 128, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 377, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 129, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
-    "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL" },
-  { "bc_normalize", 91, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
-    "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN" },
-  { "bc_spectrum", 130, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_mel_slopes", 378, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+    "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
+  { "bc_normalize", 230, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+    "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
+  { "bc_pooling", 379, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+    "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
+  { "bc_spectrum", 382, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 94, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
-    "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_SAMPLE_NOT_FINITE,BC_NEEDS_WHOLE_CLIP,"
-    "BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,"
-    "BC_BAD_WINDOW,BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,"
-    "BC_BAD_MEL_SCALE,BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,"
-    "BC_BAD_LOG_OFFSET,BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,"
-    "BC_BAD_NORMALIZE,BC_BAD_QUANTIZATION" },
-  { "bc_window", 131, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+  { "bc_status", 293, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+    "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
+    "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
+    "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
+    "BC_BAD_WINDOW_POSITION,BC_BAD_FRAMING,BC_BAD_PREEMPHASIS,BC_BAD_REMOVE_DC,BC_BAD_SPECTRUM,BC_BAD_MEL_SCALE,"
+    "BC_BAD_MEL_SLOPES,BC_BAD_MEL_NORM,BC_BAD_N_MELS,BC_BAD_FMIN,BC_BAD_FMAX,BC_BAD_COMPRESSION,BC_BAD_LOG_OFFSET,"
+    "BC_BAD_AMIN,BC_BAD_REF,BC_BAD_TOP_DB,BC_BAD_N_MFCC,BC_BAD_DCT_NORM,BC_BAD_LIFTER,BC_BAD_DELTA,BC_BAD_DESCRIPTORS,"
+    "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
+    "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,"
+    "BC_BAD_FRAME_LENGTH,BC_BAD_FIT" },
+  { "bc_window", 386, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
-  { "bc_window_position", 132, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 387, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 119 },
-  { "bc_dct_norm", 120 },
-  { "bc_framing", 121 },
-  { "bc_frontend", 122 },
-  { "bc_frontend_config", 123 },
-  { "bc_integer", 124 },
-  { "bc_integer_int8", 125 },
-  { "bc_integer_tables", 126 },
-  { "bc_mel_norm", 127 },
-  { "bc_mel_scale", 128 },
-  { "bc_mel_slopes", 129 },
-  { "bc_normalize", 91 },
-  { "bc_spectrum", 130 },
-  { "bc_status", 94 },
-  { "bc_window", 131 },
-  { "bc_window_position", 132 },
+  { "bc_compression", 367 },
+  { "bc_dct_norm", 368 },
+  { "bc_fit", 242 },
+  { "bc_framing", 369 },
+  { "bc_frontend", 370 },
+  { "bc_frontend_config", 371 },
+  { "bc_frontend_tables", 372 },
+  { "bc_integer", 373 },
+  { "bc_integer_int8", 374 },
+  { "bc_integer_tables", 375 },
+  { "bc_mel_norm", 376 },
+  { "bc_mel_scale", 377 },
+  { "bc_mel_slopes", 378 },
+  { "bc_normalize", 230 },
+  { "bc_pooling", 379 },
+  { "bc_resampler", 380 },
+  { "bc_resampler_tables", 381 },
+  { "bc_spectrum", 382 },
+  { "bc_status", 293 },
+  { "bc_tflm", 383 },
+  { "bc_tflm_config", 384 },
+  { "bc_tflm_tables", 385 },
+  { "bc_window", 386 },
+  { "bc_window_position", 387 },
+  { "bc_windows", 388 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -3544,12 +7607,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  95,  /* num_globals */
-  5,  /* num_struct_unions */
-  11,  /* num_enums */
-  16,  /* num_typenames */
+  183,  /* num_globals */
+  13,  /* num_struct_unions */
+  14,  /* num_enums */
+  25,  /* num_typenames */
   NULL,  /* no includes */
-  147,  /* num_types */
+  411,  /* num_types */
   0,  /* flags */
 };
 

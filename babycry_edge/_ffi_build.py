@@ -14,7 +14,17 @@ from pathlib import Path
 import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ("status.h", "frontend.h", "integer.h")
+HEADERS = (
+    "status.h",
+    "frontend.h",
+    "tables.h",
+    "integer.h",
+    "windows.h",
+    "parts.h",
+    "tflm.h",
+    "resample.h",
+    "conditioning.h",
+)
 
 
 def declarations(header: Path) -> str:

@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_edge import conditioning
+from babycry_edge.conditioning import Resampler, as_float
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
+
+__all__ = ["AudioFile", "Samples", "as_float", "open_audio", "read_audio", "resample", "to_mono"]
 
 Samples = npt.NDArray[np.float32]
 
@@ -31,18 +35,15 @@ class AudioFile:
     def blocks(self, sample_rate: int) -> Iterator[Samples]:
         """The audio, mixed to mono and at ``sample_rate``, in blocks of about ten seconds.
 
-        Another rate than the file's is reached with soxr (quality HQ), as a stream.
+        Another rate than the file's is reached with :class:`~babycry_edge.conditioning.Resampler`.
         """
-        resampler = None
-        if sample_rate != self.sample_rate:
-            soxr = require("soxr", "audio")
-            resampler = soxr.ResampleStream(self.sample_rate, sample_rate, 1, dtype="float32")
-        previous = np.zeros(0, np.float32)
+        if sample_rate == self.sample_rate:
+            yield from self._mono_blocks()
+            return
+        resampler = Resampler(self.sample_rate, sample_rate)
         for block in self._mono_blocks():
-            if len(previous):
-                yield _next(resampler, previous, last=False)
-            previous = block
-        yield _next(resampler, previous, last=True)
+            yield resampler.push(block)
+        yield resampler.flush()
 
     def read(self, sample_rate: int) -> Samples:
         """The whole audio at once, as :meth:`blocks` gives it."""
@@ -97,40 +98,18 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[Sample
 
 
 def resample(samples: npt.NDArray[Any], sample_rate: int, to_rate: int) -> Samples:
-    """A clip, shape ``(n_samples,)``, from one rate (Hz) to another, by soxr (quality HQ).
+    """A clip, shape ``(n_samples,)``, from one rate (Hz) to another, the same bits on every target.
 
-    int16 becomes float32 with full scale 1.0.
+    int16 becomes float32 with full scale 1.0. See :func:`babycry_edge.conditioning.resample`.
     """
-    audio = as_float(samples)
     if sample_rate == to_rate:
-        return audio
-    soxr = require("soxr", "audio")
-    result: Samples = soxr.resample(audio, sample_rate, to_rate, quality="HQ")
-    return result
+        return as_float(samples)
+    return conditioning.resample(samples, sample_rate, to_rate)
 
 
 def to_mono(samples: npt.NDArray[Any]) -> Samples:
     """The mean of the channels: ``(n_samples, n_channels)`` to ``(n_samples,)``, float32."""
-    audio = as_float(samples)
-    if audio.ndim == 1:
-        return audio
-    if audio.ndim != 2 or audio.shape[1] == 0:
-        raise BabycryError(f"audio must be (n_samples, n_channels), not of shape {audio.shape}")
-    return np.asarray(audio.mean(axis=1, dtype=np.float32))
-
-
-def as_float(samples: npt.NDArray[Any]) -> Samples:
-    """int16 divided by 32768 (exact); float as it is, as float32."""
-    if samples.dtype == np.int16:
-        return np.asarray(samples / np.float32(32768))
-    return np.asarray(samples, np.float32)
-
-
-def _next(resampler: Any, block: Samples, last: bool) -> Samples:
-    if resampler is None:
-        return block
-    result: Samples = resampler.resample_chunk(block, last=last)
-    return result
+    return as_float(conditioning.to_mono(as_float(samples)))
 
 
 def _unreadable(path: Path, error: Exception) -> BabycryError:

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_detect(commands)
     _add_features(commands)
+    _add_export(commands)
     _add_inspect(commands)
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name):
         entry_point.load()(commands)
@@ -159,15 +160,7 @@ def _detection_text(file: AudioFile, detection: Detection) -> str:
 def _add_features(commands: Any) -> None:
     parser = commands.add_parser("features", help="write a recording's features to a .npy file")
     parser.add_argument("file", metavar="FILE", type=Path)
-    parser.add_argument("--profile", default="babycry", help=", ".join(profile_names()))
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="AXIS=VALUE",
-        dest="changes",
-        help="change one axis of the profile, e.g. --set n_mels=40 (may be repeated)",
-    )
+    _add_profile(parser)
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.npy")
     parser.add_argument(
         "--refuse-rate", action="store_true", help="refuse another sample rate than the profile's"
@@ -180,8 +173,7 @@ def _features(args: argparse.Namespace) -> int:
 
     from babycry_edge.frontend import Frontend
 
-    changes = dict(_change(text) for text in args.changes)
-    frontend = Frontend(FrontendConfig.from_profile(args.profile, **changes))
+    frontend = Frontend(_profile_config(args))
     rate = frontend.config.sample_rate
     file = open_audio(args.file)
     _note_conversion(file, rate, args.refuse_rate)
@@ -198,12 +190,66 @@ def _features(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="babycry", help=", ".join(profile_names()))
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="AXIS=VALUE",
+        dest="changes",
+        help="change one axis of the profile, e.g. --set n_mels=40 (may be repeated)",
+    )
+
+
+def _profile_config(args: argparse.Namespace) -> FrontendConfig:
+    return FrontendConfig.from_profile(args.profile, **dict(_change(text) for text in args.changes))
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser("export", help="write C sources for firmware")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", type=Path, help="whose front-end; or give --profile"
+    )
+    parser.add_argument(
+        "--frontend-only",
+        action="store_true",
+        required=True,
+        help="the front-end's constant tables, for flash",
+    )
+    _add_profile(parser)
+    parser.add_argument("--name", default="frontend_tables", help="of the C object and the files")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
+    parser.set_defaults(run=_export)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from babycry_edge.export import frontend_tables, write_tables
+
+    if args.model is not None:
+        from babycry_edge.metadata import parse_metadata
+        from babycry_edge.model_reader import read_model_file
+
+        text = read_model_file(args.model)[1].metadata_json
+        if text is None:
+            raise BabycryError(f"{args.model}: no babycry_edge metadata: give --profile instead")
+        config = parse_metadata(text).frontend
+    else:
+        config = _profile_config(args)
+    tables = frontend_tables(config)
+    for path in write_tables(tables, config, args.name, args.output):
+        print(f"{path}: {path.stat().st_size} bytes")
+    return 0
+
+
 def _change(text: str) -> tuple[str, Any]:
     axis, equals, value = text.partition("=")
     if not equals:
         raise BabycryError(f"--set wants AXIS=VALUE, not {text!r}")
     if value == "none" and axis == "top_db":
         return axis, None
+    if axis == "descriptors":
+        return axis, tuple(value.split("+"))
     for kind in (int, float):
         try:
             return axis, kind(value)

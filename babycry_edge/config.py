@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,14 +18,17 @@ from babycry_edge.errors import BabycryError
 
 _C_TYPE = ffi.typeof("bc_frontend_config")
 _C_FIELDS: dict[str, Any] = {name: field.type for name, field in _C_TYPE.fields}
+_DESCRIPTOR = "BC_DESCRIPTOR_"
 
 
 @dataclass(frozen=True)
 class FrontendConfig:
     """One front-end, every axis explicit. Start from :meth:`from_profile`.
 
-    Lengths are in samples, frequencies in Hz, levels in dB. ``ref="max"``, ``top_db`` and
-    ``normalize`` depend on the whole clip (or window) and cannot be streamed frame by frame.
+    Lengths are in samples, frequencies in Hz, levels in dB. ``ref="max"``, ``top_db``,
+    ``compression="log10_whisper"``, ``delta``, ``normalize`` and ``pooling`` depend on the whole
+    clip (or window) and cannot be streamed frame by frame. ``descriptors`` follow the bands or
+    cepstra of each row, in the order of :func:`descriptor_names`, whatever order they are given in.
 
     Raises:
         BabycryError: a field is out of range; the message names it and what is allowed.
@@ -36,30 +40,34 @@ class FrontendConfig:
     n_fft: int
     win_length: int
     hop_length: int
-    window: Literal["hann"]
+    window: Literal["hann", "hann_symmetric", "povey", "hann_integer"]
     window_position: Literal["center", "left"]
-    framing: Literal["left", "center-zero", "center-reflect"]
+    framing: Literal["left", "center-zero", "center-reflect", "kaldi-snip", "kaldi-mirror"]
     preemphasis: float
     remove_dc: int
     spectrum: Literal["power", "magnitude"]
     mel_scale: Literal["slaney", "htk"]
-    mel_slopes: Literal["hz", "mel"]
+    mel_slopes: Literal["hz", "mel", "bin"]
     mel_norm: Literal["slaney", "none"]
     n_mels: int
     fmin: float
     fmax: float
-    compression: Literal["none", "db", "log", "log_max"]
+    compression: Literal["none", "db", "log", "log_max", "log10_whisper", "pcen", "tflm"]
     log_offset: float
     amin: float
     ref: float | Literal["max"]
     top_db: float | None
     n_mfcc: int
-    dct_norm: Literal["none"]
+    dct_norm: Literal["none", "ortho", "htk", "kaldi"]
     lifter: int
     delta: int
-    normalize: Literal["none", "window_mean"]
+    normalize: Literal["none", "window_mean", "window_mean_std", "min_max"]
+    descriptors: tuple[str, ...] = ()
+    rolloff: float = 0.0
+    pooling: Literal["none", "mean_std", "mean"] = "none"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "descriptors", _in_order(self.descriptors))
         self.to_c()
 
     @classmethod
@@ -84,37 +92,74 @@ class FrontendConfig:
             changes.setdefault("win_length", changes["n_fft"])
         if "sample_rate" in changes and values["fmax"] * 2 == values["sample_rate"]:
             changes.setdefault("fmax", changes["sample_rate"] / 2)
+        if "descriptors" in changes:
+            changes["descriptors"] = _in_order(changes["descriptors"])
         differing = {key: value for key, value in changes.items() if values[key] != value}
-        stated = ",".join(f"{key}={differing[key]}" for key in sorted(differing))
+        stated = ",".join(f"{key}={_stated(differing[key])}" for key in sorted(differing))
         values.update(differing)
         return cls(profile=f"{name}[{stated}]" if stated else name, **values)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FrontendConfig:
-        """The inverse of :meth:`to_dict`: every field, and no other.
+        """The inverse of :meth:`to_dict`: every field but the optional ones, and no other.
 
         Raises:
             BabycryError: a field is missing, unknown, of the wrong type or out of range.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         for name in names:
-            if name not in values:
+            if name not in values and name not in _OPTIONAL:
                 raise BabycryError(f"the front-end's field {name!r} is missing")
         for name in values:
             if name not in names:
                 raise BabycryError(f"the front-end has an unknown field {name!r}")
         return cls(**values)
 
+    @property
+    def n_features(self) -> int:
+        """Values per row."""
+        width = (self.n_mfcc or self.n_mels) * (1 + self.delta) + len(self.descriptors)
+        return 2 * width if self.pooling == "mean_std" else width
+
+    @property
+    def is_frame_by_frame(self) -> bool:
+        """Whether each row depends on its own frame (and those before it) alone."""
+        relative = self.compression == "db" and (self.ref == "max" or self.top_db is not None)
+        return not (
+            relative
+            or self.compression == "log10_whisper"
+            or self.delta
+            or self.normalize != "none"
+            or self.pooling != "none"
+        )
+
+    def require_rate(self, sample_rate: int) -> None:
+        """Refuses audio of another sample rate, in Hz.
+
+        Raises:
+            BabycryError: it is not :attr:`sample_rate`.
+        """
+        if sample_rate != self.sample_rate:
+            raise BabycryError(
+                f"the audio has {sample_rate} Hz and the front-end wants {self.sample_rate} Hz: "
+                "resample it first (babycry_edge.audio.resample)"
+            )
+
     def samples_for(self, n_frames: int) -> int:
         """The fewest samples of a clip that gives ``n_frames`` frames, one or more."""
-        span = 0
-        if self.framing == "left":
-            span = self.win_length if self.window_position == "left" else self.n_fft
+        if self.framing in ("center-zero", "center-reflect"):
+            return (n_frames - (self.compression != "log10_whisper")) * self.hop_length
+        if self.framing == "kaldi-mirror":
+            return n_frames * self.hop_length - self.hop_length // 2
+        span = self.win_length if self.window_position == "left" else self.n_fft
         return (n_frames - 1) * self.hop_length + span
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain values, fit for JSON."""
-        return dataclasses.asdict(self)
+        """The fields as plain values, fit for JSON; optional ones that are off are left out."""
+        values = dataclasses.asdict(self)
+        values["descriptors"] = list(self.descriptors)
+        off = {name for name, value in _OPTIONAL.items() if values[name] == value}
+        return {name: value for name, value in values.items() if name not in off}
 
     def to_c(self) -> Any:
         """The configuration as a new ``bc_frontend_config *``, checked by the C library."""
@@ -129,6 +174,39 @@ class FrontendConfig:
             value = f", not {getattr(self, field)!r}" if field else ""
             raise BabycryError(f"front-end: {status_message(status)}{value}")
         return c_config
+
+
+#: Fields that files of earlier versions lack, with what to_dict leaves out.
+_OPTIONAL: dict[str, Any] = {"descriptors": [], "rolloff": 0.0, "pooling": "none"}
+
+
+def descriptor_names() -> list[str]:
+    """What ``FrontendConfig.descriptors`` may hold, in the order of a row."""
+    return list(_descriptor_bits())
+
+
+def _descriptor_bits() -> dict[str, int]:
+    bits = {name: getattr(lib, name) for name in dir(lib) if name.startswith(_DESCRIPTOR)}
+    return {
+        name.removeprefix(_DESCRIPTOR).lower(): bit
+        for name, bit in sorted(bits.items(), key=lambda item: int(item[1]))
+    }
+
+
+def _in_order(descriptors: Any) -> tuple[str, ...]:
+    known = _descriptor_bits()
+    if isinstance(descriptors, str) or not isinstance(descriptors, Collection):
+        raise BabycryError(f"front-end: descriptors must be a list of names, not {descriptors!r}")
+    for name in descriptors:
+        if name not in known:
+            raise BabycryError(
+                f"front-end: descriptors must be some of {', '.join(known)}, not {name!r}"
+            )
+    return tuple(name for name in known if name in descriptors)
+
+
+def _stated(value: Any) -> str:
+    return "+".join(value) if isinstance(value, tuple) else str(value)
 
 
 def profile_names() -> list[str]:
@@ -164,6 +242,8 @@ def _python_value(field: str, value: Any) -> Any:
     kind = _C_FIELDS[field].kind
     if kind == "enum":
         return {number: name for name, number in enum_names(field).items()}[value]
+    if field == "descriptors":
+        return tuple(name for name, bit in _descriptor_bits().items() if value & bit)
     if field == "ref" and value == 0:
         return "max"
     if field == "top_db" and value == 0:
@@ -180,6 +260,8 @@ def _c_value(field: str, value: Any) -> Any:
         if not isinstance(value, str) or value not in names:
             raise BabycryError(f"front-end: {field} must be {' or '.join(names)}, not {value!r}")
         return names[value]
+    if field == "descriptors":
+        return sum(_descriptor_bits()[name] for name in value)
     if field == "ref":
         value = _marked(field, value, "max")
     elif field == "top_db":

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.errors import BabycryError
-from babycry_edge.frontend import Features, FrontendStream
 from babycry_edge.model import Model
-from babycry_edge.windows import windows
+from babycry_edge.windows import Windows, WindowStream
 
 Audio = npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]
 
@@ -120,8 +119,7 @@ class DetectorStream:
 
     def __post_init__(self) -> None:
         metadata = self.detector.model.metadata
-        self._frontend = FrontendStream(replace(metadata.frontend, normalize="none"))
-        self._features: Features = np.zeros((0, metadata.frontend.n_mels), np.float32)
+        self._windows = WindowStream(metadata.frontend, metadata.window_frames, metadata.hop_frames)
         self._n_samples = 0
         self._n_windows = 0
         self._recent: list[float] = []
@@ -132,9 +130,9 @@ class DetectorStream:
 
     def push(self, chunk: Audio) -> list[Event]:
         """Take some audio, shape ``(n_samples,)``; returns the events that began or ended."""
-        features = self._frontend.push(chunk)
+        batch = self._windows.push(chunk)
         self._n_samples += len(chunk)
-        return self._take(features)
+        return self._take(batch)
 
     def flush(self) -> list[Event]:
         """End the stream; returns the last events.
@@ -144,8 +142,8 @@ class DetectorStream:
         """
         if self._n_samples == 0:
             raise BabycryError("the audio holds no samples")
-        found = self._take(self._frontend.push(np.zeros(self._missing(), np.float32)))
-        found += self._take(self._frontend.flush())
+        found = self._take(self._windows.push(np.zeros(self._missing(), np.float32)))
+        found += self._take(self._windows.flush())
         return found + self._close()
 
     def result(self) -> Detection:
@@ -170,21 +168,11 @@ class DetectorStream:
         metadata = self.detector.model.metadata
         return max(0, metadata.frontend.samples_for(metadata.window_frames) - self._n_samples)
 
-    def _take(self, features: Features) -> list[Event]:
-        metadata = self.detector.model.metadata
-        self._features = np.concatenate([self._features, features])
-        batch = windows(
-            self._features,
-            metadata.window_frames,
-            metadata.hop_frames,
-            metadata.frontend.normalize,
-        )
-        if len(batch) == 0:
-            return []
-        self._features = self._features[len(batch) * metadata.hop_frames :]
+    def _take(self, batch: Windows) -> list[Event]:
         found: list[Event] = []
-        for scores in self.detector.model.scores(batch):
-            found += self._take_window(scores)
+        if len(batch):
+            for scores in self.detector.model.scores(batch):
+                found += self._take_window(scores)
         return found
 
     def _take_window(self, scores: npt.NDArray[np.float32]) -> list[Event]:

@@ -25,7 +25,9 @@ _TAKEN = {  # what the integer front-end takes, where it is less than the float 
     "ref": "a fixed number",
     "top_db": "none",
     "delta": "0",
+    "descriptors": "none",
     "normalize": "none",
+    "pooling": "none",
 }
 
 

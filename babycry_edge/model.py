@@ -185,7 +185,7 @@ class Model:
 
     def _check_windows(self, windows: Windows) -> Windows:
         values = np.asarray(windows, dtype=np.float32)
-        expected = (self.metadata.window_frames, self.metadata.frontend.n_mels)
+        expected = (self.metadata.window_frames, self.metadata.frontend.n_features)
         if values.ndim != 3 or values.shape[1:] != expected:
             raise BabycryError(
                 f"windows have shape {values.shape}, the model wants (k, {expected[0]}, "
@@ -251,7 +251,7 @@ def _single(tensors: tuple[TensorInfo, ...], what: str) -> TensorInfo:
 def _input_shape(info: TensorInfo, metadata: ModelMetadata) -> tuple[int, ...]:
     """The input's shape with batch 1; it must hold one window, with singleton axes only beside."""
     shape = tuple(1 if axis == 0 and size == -1 else size for axis, size in enumerate(info.shape))
-    window = (metadata.window_frames, metadata.frontend.n_mels)
+    window = (metadata.window_frames, metadata.frontend.n_features)
     if tuple(s for s in shape if s != 1) != tuple(s for s in window if s != 1):
         raise BabycryError(
             f"the model's input has shape {info.shape}, its metadata a window of {window}"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_edge.config import FrontendConfig
 from babycry_edge.errors import BabycryError
-from babycry_edge.frontend import Frontend, normalize_window
+from babycry_edge.frontend import Frontend, FrontendStream, FrontendWindows, normalize_window
 from babycry_edge.metadata import ModelMetadata
 
 Windows = npt.NDArray[np.float32]
@@ -24,7 +25,7 @@ def windows(
         features: shape ``(n_frames, n_features)``, float32, not normalised.
         window_frames: frames in a window.
         hop_frames: frames from one window's first frame to the next one's.
-        normalize: "none" or "window_mean", as in ``FrontendConfig.normalize``.
+        normalize: as in ``FrontendConfig.normalize``.
 
     Returns:
         Float32, shape ``(k, window_frames, n_features)``, k = 1 + (n_frames - window_frames) //
@@ -56,9 +57,55 @@ def clip_windows(audio: npt.NDArray[Any], sample_rate: int, metadata: ModelMetad
         BabycryError: another sample rate, or audio that the front-end refuses.
     """
     config = metadata.frontend
+    per_frame = replace(config, normalize="none")
+    if not per_frame.is_frame_by_frame:
+        config.require_rate(sample_rate)
+        return WindowStream(config, metadata.window_frames, metadata.hop_frames).push(audio)
     # Normalisation is per window, so the front-end itself must not normalise the clip.
-    features = Frontend(replace(config, normalize="none"))(audio, sample_rate)
+    features = Frontend(per_frame)(audio, sample_rate)
     return windows(features, metadata.window_frames, metadata.hop_frames, config.normalize)
+
+
+class WindowStream:
+    """The model's windows of a stream, each as soon as it is complete.
+
+    Where rows depend on their own frames alone, but for ``normalize``, a window is cut out of the
+    stream's rows. Otherwise (ref="max", top_db, delta, pooling) it is the features of a clip as
+    long as the window, from scratch.
+    """
+
+    def __init__(self, config: FrontendConfig, window_frames: int, hop_frames: int) -> None:
+        self._config = config
+        self._window_frames = window_frames
+        self._hop_frames = hop_frames
+        per_frame = replace(config, normalize="none")
+        self._rows = np.zeros((0, config.n_features), np.float32)
+        self._frames: FrontendStream | None = None
+        self._windows: FrontendWindows | None = None
+        if per_frame.is_frame_by_frame:
+            self._frames = FrontendStream(per_frame)
+        else:
+            n_samples = config.samples_for(window_frames)
+            self._windows = FrontendWindows(config, n_samples, hop_frames)
+
+    def push(self, chunk: npt.NDArray[Any]) -> Windows:
+        """Take audio, shape ``(n_samples,)``; returns ``(k, rows, n_features)`` float32."""
+        if self._windows is not None:
+            return self._windows.push(chunk)
+        assert self._frames is not None
+        return self._cut(self._frames.push(chunk))
+
+    def flush(self) -> Windows:
+        """End the stream; returns the windows that its last frames complete."""
+        if self._frames is None:
+            return np.zeros((0, 0, self._config.n_features), np.float32)
+        return self._cut(self._frames.flush())
+
+    def _cut(self, rows: npt.NDArray[np.float32]) -> Windows:
+        self._rows = np.concatenate([self._rows, rows])
+        cut = windows(self._rows, self._window_frames, self._hop_frames, self._config.normalize)
+        self._rows = self._rows[len(cut) * self._hop_frames :]
+        return cut
 
 
 def require_windows(cut: Windows, metadata: ModelMetadata, what: str) -> Windows:

@@ -131,7 +131,7 @@ def test_constant_memory_in_an_endless_stream() -> None:
     for _ in range(100):
         stream.push(np.zeros(RATE, np.int16))
     assert len(stream._scores) == 0
-    assert len(stream._features) < 32 + 8
+    assert len(stream._windows._rows) < 32 + 8
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -73,15 +72,3 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 def test_links_of_the_docs_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         assert link.startswith("https://") or (path.parent / link).exists(), link
-
-
-def test_speed_in_the_docs_is_that_of_the_committed_benchmark() -> None:
-    (path,) = (ROOT / "bench/results").glob("speed-*.json")
-    measured = next(
-        benchmark["extra_info"]
-        for benchmark in json.loads(path.read_text())["benchmarks"]
-        if "ratio" in benchmark["extra_info"]
-    )
-    words = " ".join((ROOT / "docs/bench.md").read_text().split())
-    assert f"takes {measured['ours_ms']:.2f} ms" in words
-    assert f"{measured['librosa_ms']:.2f} ms, {measured['ratio']:.1f} times as long" in words

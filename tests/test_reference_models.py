@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("soundfile")
-pytest.importorskip("soxr")
 
 MODELS = Path(__file__).parent / "models"
 CARD = Path(__file__).parents[1] / "babycry_edge/models/MODEL_CARD.md"

@@ -13,7 +13,6 @@ from babycry_edge.errors import BabycryError
 
 pytest.importorskip("torch")
 pytest.importorskip("soundfile")
-pytest.importorskip("soxr")
 
 LABELS = ("cry", "animal", "noise", "speech")
 

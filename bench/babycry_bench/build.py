@@ -13,7 +13,6 @@ _PACKAGES = (
     "onnxruntime",
     "ai-edge-litert",
     "tflite-runtime",
-    "soxr",
     "soundfile",
     "librosa",
 )

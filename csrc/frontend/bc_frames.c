@@ -1,389 +1,512 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Frames of samples -> rows of features. This one source is compiled once per instruction set, with
- * BC_LANES frames side by side; a lane does exactly what the scalar build does, in the same order.
+ * Frames of a clip -> rows of features, for whole clips. This one source is compiled once per instruction
+ * set, with BC_LANES frames side by side; a lane does exactly what the scalar code does, in the same order.
  *
  * samples --window--> complex FFT of n_fft/2 points, in place, decimation in time (the input order is
  * folded into the load) --split--> power of bins 1 .. n_fft/2-1 --triangles--> n_mels --log--> features
+ *
+ * Memory is passed over as seldom as may be: the window and the first stage go with the load, the split
+ * with the last stage, and stages in between work on blocks that stay in the first-level cache.
  */
 #include "bc_frontend_internal.h"
-#include "lanes.h"
+#include "butterflies.h"
 
 #define BC_JOIN_(a, b) a##b
 #define BC_JOIN(a, b) BC_JOIN_(a, b)
 
-typedef struct bc_vc {
-    bc_vf re, im;
-} bc_vc;
+/* ---- samples: lanes of a tile ---- */
 
-BC_INLINE bc_vc add(bc_vc a, bc_vc b) { return (bc_vc){a.re + b.re, a.im + b.im}; }
-BC_INLINE bc_vc sub(bc_vc a, bc_vc b) { return (bc_vc){a.re - b.re, a.im - b.im}; }
-BC_INLINE bc_vc scale(bc_vc a, float s) { return (bc_vc){a.re * s, a.im * s}; }
-BC_INLINE bc_vc minus_i(bc_vc a) { return (bc_vc){a.im, -a.re}; }
-BC_INLINE bc_vc twiddle(bc_vc a, bc_vc w) {
-    return (bc_vc){a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
+/* Where a batch's frames lie: sample i of frame number lane is at[lane * stride + i]. */
+typedef struct bc_rows {
+    const float *at;
+    size_t stride;
+} bc_rows;
+
+/* Frames inside a clip of floats are read where they are; others are first written out to room: see
+ * bc_work_size. Spare lanes are silent. */
+static bc_rows rows_of(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count, float *room) {
+    size_t n_fft = (size_t)plan->config.n_fft, hop = (size_t)plan->config.hop_length;
+    int64_t start = bc_frame_start(plan, first), end = bc_frame_start(plan, first + BC_LANES - 1) + (int64_t)n_fft;
+    if (source->f32 != NULL && count == BC_LANES && start >= 0 && end <= (int64_t)source->length) {
+        return (bc_rows){source->f32 + start, hop};
+    }
+    size_t stride = hop < n_fft ? hop : n_fft, done = 0;
+    if (stride == hop) { /* frames touch or overlap */
+        done = (count - 1) * hop + n_fft;
+        bc_load_samples(plan, source, start, done, room);
+    } else {
+        for (size_t lane = 0; lane < count; lane++, done += n_fft) {
+            bc_load_samples(plan, source, start + (int64_t)(lane * hop), n_fft, room + done);
+        }
+    }
+    for (; done < (BC_LANES - 1) * stride + n_fft; done++) {
+        room[done] = 0.0f;
+    }
+    return (bc_rows){room, stride};
 }
 
-/* Elements z[0], z[span], ... become their own discrete Fourier transform. */
-BC_INLINE void butterfly2(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span];
-    z[0] = add(a, b);
-    z[span] = sub(a, b);
+/* The first samples of the frames, block by block: frame 4 * b + j is number b of start[j]. */
+typedef struct bc_starts {
+    const float *start[4][BC_LANES / 4];
+} bc_starts;
+
+BC_INLINE bc_starts starts_of(bc_rows rows, size_t offset) {
+    bc_starts starts;
+    for (size_t lane = 0; lane < BC_LANES; lane++) {
+        starts.start[lane % 4][lane / 4] = rows.at + lane * rows.stride + offset;
+    }
+    return starts;
 }
 
-BC_INLINE void butterfly3(bc_vc *z, size_t span) {
-    bc_vc a = z[0], sum = add(z[span], z[2 * span]), difference = sub(z[span], z[2 * span]);
-    bc_vc even = sub(a, scale(sum, 0.5f));
-    bc_vc odd = minus_i(scale(difference, 0.866025404f)); /* sin(2 pi/3) */
-    z[0] = add(a, sum);
-    z[span] = add(even, odd);
-    z[2 * span] = sub(even, odd);
+/* Samples [i, i + 4) of all frames. Block b of tile[j] holds those of frame 4 * b + j. */
+BC_INLINE void load_tile(const bc_starts *starts, size_t i, bc_vf tile[4]) {
+    for (size_t j = 0; j < 4; j++) {
+        tile[j] = bc_vf_load_blocks(starts->start[j], i);
+    }
 }
 
-BC_INLINE void butterfly4(bc_vc *z, size_t span) {
-    bc_vc a = z[0], b = z[span], c = z[2 * span], d = z[3 * span];
-    bc_vc ac = add(a, c), bd = add(b, d), ac_ = sub(a, c), bd_ = minus_i(sub(b, d));
-    z[0] = add(ac, bd);
-    z[span] = add(ac_, bd_);
-    z[2 * span] = sub(ac, bd);
-    z[3 * span] = sub(ac_, bd_);
+/* ---- window ---- */
+
+/* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
+ * the largest bin, the constant's own. So the mean of the samples under the window is taken out before the
+ * window is applied, and the split adds its exact spectrum. */
+static bc_vf means_of(const bc_plan *plan, bc_rows rows) {
+    size_t length = (size_t)plan->config.win_length, i = 0;
+    bc_vf sum[BC_PARTIALS];
+    for (size_t j = 0; j < BC_PARTIALS; j++) {
+        sum[j] = bc_splat(0.0f);
+    }
+    bc_starts starts = starts_of(rows, plan->window_offset);
+    for (; i + 4 <= length; i += 4) {
+        bc_vf tile[4], *part = sum + i % BC_PARTIALS;
+        load_tile(&starts, i, tile);
+        bc_vf_transpose_blocks(tile);
+        part[0] += tile[0];
+        part[1] += tile[1];
+        part[2] += tile[2];
+        part[3] += tile[3];
+    }
+    for (; i < length; i++) {
+        for (size_t lane = 0; lane < BC_LANES; lane++) {
+            sum[i % BC_PARTIALS][lane] += starts.start[lane % 4][lane / 4][i];
+        }
+    }
+    for (size_t width = BC_PARTIALS / 2u; width != 0; width /= 2u) {
+        for (size_t j = 0; j < width; j++) {
+            sum[j] += sum[j + width];
+        }
+    }
+    return sum[0] * (1.0f / (float)length);
 }
 
-BC_INLINE void butterfly5(bc_vc *z, size_t span) {
-    const float c1 = 0.309016994f, c2 = -0.809016994f; /* cos(2 pi/5), cos(4 pi/5) */
-    const float s1 = 0.951056516f, s2 = 0.587785252f;  /* sin(2 pi/5), sin(4 pi/5) */
-    bc_vc a = z[0];
-    bc_vc p = add(z[span], z[4 * span]), p_ = sub(z[span], z[4 * span]);
-    bc_vc q = add(z[2 * span], z[3 * span]), q_ = sub(z[2 * span], z[3 * span]);
-    bc_vc even1 = add(a, add(scale(p, c1), scale(q, c2)));
-    bc_vc even2 = add(a, add(scale(p, c2), scale(q, c1)));
-    bc_vc odd1 = minus_i(add(scale(p_, s1), scale(q_, s2)));
-    bc_vc odd2 = minus_i(sub(scale(p_, s2), scale(q_, s1)));
-    z[0] = add(a, add(p, q));
-    z[span] = add(even1, odd1);
-    z[2 * span] = add(even2, odd2);
-    z[3 * span] = sub(even2, odd2);
-    z[4 * span] = sub(even1, odd1);
+/* Samples [i, i + 4) of the windowed frames: tile[j] holds sample i + j. means are laid out as a tile's. */
+BC_INLINE void windowed_tile(const bc_plan *plan, const bc_starts *starts, size_t i, const bc_vf means[4],
+                             int is_short, bc_vf tile[4]) {
+    const float *window = plan->window;
+    float partial[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (is_short) {
+        size_t start = plan->window_offset, length = (size_t)plan->config.win_length;
+        if (i + 4 <= start || i >= start + length) {
+            tile[0] = tile[1] = tile[2] = tile[3] = bc_splat(0.0f);
+            return;
+        }
+        if (i < start || i + 4 > start + length) {
+            for (size_t j = 0; j < 4; j++) {
+                partial[j] = i + j >= start && i + j < start + length ? window[i + j - start] : 0.0f;
+            }
+            window = partial - i;
+        } else {
+            window -= start;
+        }
+    }
+    bc_vf weights = bc_vf_repeat_block(window + i);
+    load_tile(starts, i, tile);
+    for (size_t j = 0; j < 4; j++) {
+        tile[j] = (is_short ? tile[j] - means[j] : tile[j]) * weights;
+    }
+    bc_vf_transpose_blocks(tile);
 }
 
-/* One stage: transforms of length span join to transforms of length radix * span. The radix is a
- * constant in each call, so the compiler makes four loops of this one. */
-BC_INLINE const float *stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
-                             const float *w) {
+/* ---- FFT ---- */
+
+/* Twiddles 1 .. radix - 1 of element k > 0. */
+BC_INLINE void load_turns(const float *w, size_t radix, size_t span, size_t k, bc_vc turn[4]) {
+    for (size_t j = 0; j + 1 < radix; j++) {
+        turn[j] = (bc_vc){bc_splat(w[2 * j * span + k]), bc_splat(w[(2 * j + 1) * span + k])};
+    }
+}
+
+/* From samples to transforms of length radix: two butterflies from each set of tiles. */
+BC_INLINE void first_stage(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z,
+                           size_t radix, void (*butterfly)(bc_vc *, size_t)) {
+    size_t stride = plan->half / radix;
+    bc_starts starts = starts_of(rows, 0);
+    for (size_t c = 0; c < stride; c += 2) {
+        bc_vc even[5], odd[5];
+        c = c + 2 > stride ? stride - 2 : c; /* an odd number: the last but one again */
+        for (size_t j = 0; j < radix; j++) {
+            bc_vf tile[4];
+            windowed_tile(plan, &starts, 2 * (c + j * stride), means, is_short, tile);
+            even[j] = (bc_vc){tile[0], tile[1]};
+            odd[j] = (bc_vc){tile[2], tile[3]};
+        }
+        butterfly(even, 1);
+        butterfly(odd, 1);
+        for (size_t j = 0; j < radix; j++) {
+            z[plan->position[c] + j] = even[j];
+            z[plan->position[c + 1] + j] = odd[j];
+        }
+    }
+}
+
+BC_INLINE void start_fft(const bc_plan *plan, bc_rows rows, const bc_vf means[4], int is_short, bc_vc *z) {
+    switch (plan->radix[0]) {
+    case 2: first_stage(plan, rows, means, is_short, z, 2, butterfly2); break;
+    case 3: first_stage(plan, rows, means, is_short, z, 3, butterfly3); break;
+    case 4: first_stage(plan, rows, means, is_short, z, 4, butterfly4); break;
+    default: first_stage(plan, rows, means, is_short, z, 5, butterfly5); break;
+    }
+}
+
+/* z[0], z[span], ... turned and then transformed, with few of them in registers at a time. */
+BC_INLINE void turned_butterfly4(const bc_vc *z, size_t span, const bc_vc turn[4], bc_vc out[4]) {
+    bc_vc c = twiddle(z[2 * span], turn[1]), a = z[0];
+    bc_vc ac = add(a, c), ac_ = sub(a, c);
+    bc_vc b = twiddle(z[span], turn[0]), d = twiddle(z[3 * span], turn[2]);
+    bc_vc bd = add(b, d), bd_ = minus_i(sub(b, d));
+    out[0] = add(ac, bd);
+    out[1] = add(ac_, bd_);
+    out[2] = sub(ac, bd);
+    out[3] = sub(ac_, bd_);
+}
+
+/* Transforms of length span join to transforms of length radix * span. The radix is a constant in each
+ * call, so the compiler makes four loops of this one. */
+BC_INLINE void stage(bc_vc *z, size_t n, size_t span, size_t radix, void (*butterfly)(bc_vc *, size_t),
+                     const float *w) {
     for (size_t at = 0; at < n; at += radix * span) {
         butterfly(z + at, span);
     }
     for (size_t k = 1; k < span; k++) {
         bc_vc turn[4];
-        for (size_t j = 1; j < radix; j++) {
-            turn[j - 1] = (bc_vc){bc_splat(w[2 * (j - 1)]), bc_splat(w[2 * (j - 1) + 1])};
-        }
+        load_turns(w, radix, span, k, turn);
         for (size_t at = k; at < n; at += radix * span) {
-            for (size_t j = 1; j < radix; j++) {
-                z[at + j * span] = twiddle(z[at + j * span], turn[j - 1]);
+            bc_vc v[5];
+            if (radix == 4) {
+                turned_butterfly4(z + at, span, turn, v);
+            } else {
+                v[0] = z[at];
+                for (size_t j = 1; j < radix; j++) {
+                    v[j] = twiddle(z[at + j * span], turn[j - 1]);
+                }
+                butterfly(v, 1);
             }
-            butterfly(z + at, span);
+            for (size_t j = 0; j < radix; j++) {
+                z[at + j * span] = v[j];
+            }
         }
-        w += 2 * (radix - 1);
+    }
+}
+
+static void any_stage(bc_vc *z, size_t n, size_t span, size_t radix, const float *w) {
+    switch (radix) {
+    case 2: stage(z, n, span, 2, butterfly2, w); break;
+    case 3: stage(z, n, span, 3, butterfly3, w); break;
+    case 4: stage(z, n, span, 4, butterfly4, w); break;
+    default: stage(z, n, span, 5, butterfly5, w); break;
+    }
+}
+
+#define BC_BLOCK_BYTES 16384u
+
+/* Stages 1 .. last - 1. The first ones of them go block by block, in a block's own order. Returns the
+ * twiddles of stage last. */
+static const float *middle_stages(const bc_plan *plan, bc_vc *z, uint8_t last) {
+    const float *w = plan->twiddles;
+    size_t span = plan->radix[0], block = span;
+    uint8_t inner = 1;
+    for (; inner < last && block * plan->radix[inner] * sizeof *z <= BC_BLOCK_BYTES; inner++) {
+        block *= plan->radix[inner];
+    }
+    for (size_t at = 0; at < plan->half; at += block) {
+        const float *inner_w = w;
+        span = plan->radix[0];
+        for (uint8_t s = 1; s < inner; s++) {
+            any_stage(z + at, block, span, plan->radix[s], inner_w);
+            inner_w += 2 * (plan->radix[s] - 1u) * span;
+            span *= plan->radix[s];
+        }
+        if (at + block == plan->half) {
+            w = inner_w;
+        }
+    }
+    for (uint8_t s = inner; s < last; s++) {
+        any_stage(z, plan->half, span, plan->radix[s], w);
+        w += 2 * (plan->radix[s] - 1u) * span;
+        span *= plan->radix[s];
     }
     return w;
 }
 
-static void fft(const bc_plan *plan, bc_vc *z) {
-    const float *w = plan->twiddles;
-    size_t span = 1, n = plan->half;
-    for (uint8_t s = 0; s < plan->n_stages; s++) {
-        switch (plan->radix[s]) {
-        case 2: w = stage(z, n, span, 2, butterfly2, w); break;
-        case 3: w = stage(z, n, span, 3, butterfly3, w); break;
-        case 4: w = stage(z, n, span, 4, butterfly4, w); break;
-        default: w = stage(z, n, span, 5, butterfly5, w); break;
-        }
-        span *= plan->radix[s];
-    }
-}
+/* ---- spectrum ---- */
 
-BC_INLINE bc_vf level(bc_vf re, bc_vf im, bc_spectrum spectrum) {
-    bc_vf power = re * re + im * im;
+/* What the split needs to know, as constants where it is inlined. */
+typedef struct bc_split {
+    const bc_plan *plan;
+    bc_vf mean;
+    bc_spectrum spectrum;
+    int leaks;    /* the mean's spectrum is added */
+    int is_short; /* the window does not fill the frame */
+} bc_split;
+
+BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
+    bc_vf power = bin.re * bin.re + bin.im * bin.im;
     power = bc_vf_select(bc_vf_less(power, bc_splat(BC_POWER_FLOOR)), bc_splat(0.0f), power);
     return spectrum == BC_SPECTRUM_MAGNITUDE ? bc_vf_sqrt(power) : power;
 }
 
-/* The spectrum at bin k of the constant that take_out_mean took out of the frame. */
-BC_INLINE bc_vc leak(const bc_plan *plan, size_t k, bc_vf mean) {
-    return (bc_vc){mean * plan->leak[2 * k], mean * plan->leak[2 * k + 1]};
+/* Adds the spectrum at bin k of the constant that was taken out of the frame. */
+BC_INLINE bc_vc with_leak(const bc_split *split, size_t k, bc_vc bin) {
+    if (!split->leaks) {
+        return bin;
+    }
+    const float *leak = split->plan->leak + k;
+    return add(bin, (bc_vc){split->mean * leak[0], split->mean * leak[split->plan->half + 1u]});
 }
 
-/* Turns the FFT of even samples + i * odd samples into the spectrum of the real frame. The level of
- * bin k, 0 < k < half, replaces z[k].re. The two halvings of the textbook are in the window table. */
-BC_INLINE void split_to(const bc_plan *plan, bc_vc *z, bc_vf mean, bc_spectrum spectrum) {
-    int leaks = bc_window_leaks(plan);
-    size_t half = plan->half, k = 1;
+/* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
+ * real frame's bins k and half - k, which go to z[k].re and z[half - k].re; 0 < k < half / 2. The two halvings
+ * of the textbook are in the window table. */
+BC_INLINE void split_pair(const bc_split *split, bc_vc *z, size_t k, bc_vc a, bc_vc b) {
+    size_t half = split->plan->half, mirrored = half - k;
+    float c = split->plan->split[k], s = split->plan->split[half / 2u + 1u + k];
+    bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
+    bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
+    bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
+    bc_vc low = {even_re + turned_re, even_im + turned_im};
+    bc_vc high = {even_re - turned_re, turned_im - even_im};
+    z[k].re = level(with_leak(split, k, low), split->spectrum);
+    z[mirrored].re = level(with_leak(split, mirrored, high), split->spectrum);
+}
+
+/* The bin in the middle is its own partner. */
+BC_INLINE void split_middle(const bc_split *split, bc_vc *z, bc_vc a) {
+    size_t k = split->plan->half / 2u;
+    z[k].re = level(with_leak(split, k, (bc_vc){a.re * 2.0f, a.im * -2.0f}), split->spectrum);
+}
+
+BC_INLINE void split_all(const bc_split *split, bc_vc *z) {
+    size_t half = split->plan->half, k = 1;
     for (; k < half - k; k++) {
-        bc_vc a = z[k], b = z[half - k];
-        float c = plan->split[2 * k], s = plan->split[2 * k + 1];
-        bc_vf even_re = a.re + b.re, even_im = a.im - b.im;
-        bc_vf odd_re = a.im + b.im, odd_im = b.re - a.re;
-        bc_vf turned_re = odd_re * c + odd_im * s, turned_im = odd_im * c - odd_re * s;
-        bc_vc low = {even_re + turned_re, even_im + turned_im};
-        bc_vc high = {even_re - turned_re, turned_im - even_im};
-        if (leaks) {
-            low = add(low, leak(plan, k, mean));
-            high = add(high, leak(plan, half - k, mean));
-        }
-        z[k].re = level(low.re, low.im, spectrum);
-        z[half - k].re = level(high.re, high.im, spectrum);
+        split_pair(split, z, k, z[k], z[half - k]);
     }
     if (k == half - k) {
-        bc_vc middle = {z[k].re * 2.0f, z[k].im * -2.0f};
-        if (leaks) {
-            middle = add(middle, leak(plan, k, mean));
-        }
-        z[k].re = level(middle.re, middle.im, spectrum);
+        split_middle(split, z, z[k]);
     }
 }
 
-static void split(const bc_plan *plan, bc_vc *z, bc_vf mean) {
-    if (plan->config.spectrum == BC_SPECTRUM_MAGNITUDE) {
-        split_to(plan, z, mean, BC_SPECTRUM_MAGNITUDE);
+/* Butterfly k of a last stage of radix 4. */
+BC_INLINE void last_butterfly(const bc_vc *z, size_t span, size_t k, const float *w, bc_vc out[4]) {
+    bc_vc turn[4];
+    load_turns(w, 4, span, k, turn);
+    turned_butterfly4(z + k, span, turn, out);
+}
+
+/* The last stage, of radix 4, and the split: butterflies k and span - k give four pairs. */
+BC_INLINE void last_stage_and_split(const bc_split *split, bc_vc *z, const float *w) {
+    size_t span = split->plan->half / 4u, k = 1;
+    butterfly4(z, span);
+    split_pair(split, z, span, z[span], z[3 * span]);
+    split_middle(split, z, z[2 * span]);
+    for (; k < span - k; k++) {
+        bc_vc a[4], b[4];
+        last_butterfly(z, span, k, w, a);
+        last_butterfly(z, span, span - k, w, b);
+        split_pair(split, z, k, a[0], b[3]);
+        split_pair(split, z, k + span, a[1], b[2]);
+        split_pair(split, z, 2 * span - k, b[1], a[2]);
+        split_pair(split, z, span - k, b[0], a[3]);
+    }
+    bc_vc a[4];
+    last_butterfly(z, span, k, w, a);
+    split_pair(split, z, k, a[0], a[3]);
+    split_pair(split, z, k + span, a[1], a[2]);
+}
+
+BC_INLINE void levels_as(const bc_split *split, bc_rows rows, bc_vc *z) {
+    const bc_plan *plan = split->plan;
+    bc_vf means[4];
+    for (size_t j = 0; j < 4; j++) {
+        means[j] = bc_vf_spread(split->mean, j);
+    }
+    start_fft(plan, rows, means, split->is_short, z);
+    if (plan->radix[plan->n_stages - 1] == 4) {
+        const float *w = middle_stages(plan, z, (uint8_t)(plan->n_stages - 1));
+        last_stage_and_split(split, z, w);
     } else {
-        split_to(plan, z, mean, BC_SPECTRUM_POWER);
+        middle_stages(plan, z, plan->n_stages);
+        split_all(split, z);
     }
 }
 
-BC_INLINE bc_vf compress(const bc_plan *plan, bc_vf x) {
-    const bc_frontend_config *cfg = &plan->config;
-    switch (cfg->compression) {
-    case BC_COMPRESSION_DB: /* 10/ln 10 */
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->amin))) * 4.34294482f - plan->ref_level;
-    case BC_COMPRESSION_LOG:
-        return bc_vf_ln(x + cfg->log_offset);
-    case BC_COMPRESSION_LOG_MAX:
-        return bc_vf_ln(bc_vf_max(x, bc_splat(cfg->log_offset)));
-    default:
-        return x;
+/* Levels of bins 0 < k < half of the frames, in z[k].re. */
+static void levels_of(const bc_plan *plan, bc_rows rows, bc_vc *z) {
+    bc_vf zero = bc_splat(0.0f);
+    bc_spectrum spectrum = plan->config.spectrum;
+    if (bc_window_leaks(plan)) {
+        levels_as(&(bc_split){plan, means_of(plan, rows), spectrum, 1, 1}, rows, z);
+    } else if (plan->config.win_length < plan->config.n_fft) {
+        levels_as(&(bc_split){plan, zero, spectrum, 0, 1}, rows, z);
+    } else if (spectrum == BC_SPECTRUM_MAGNITUDE) {
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_MAGNITUDE, 0, 0}, rows, z);
+    } else {
+        levels_as(&(bc_split){plan, zero, BC_SPECTRUM_POWER, 0, 0}, rows, z);
     }
 }
+
+/* ---- bands ---- */
 
 /* Rounding grows with the number of terms, so a wide band is summed in parts of so many bins. */
 #define BC_PART 32u
 
-BC_INLINE bc_vf weighted_sum(const bc_vc *bin, const float *weights, size_t count) {
-    bc_vf sum = bc_splat(0.0f);
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-        sum += bin[i].re * weights[i];
-        sum += bin[i + 1].re * weights[i + 1];
-        sum += bin[i + 2].re * weights[i + 2];
-        sum += bin[i + 3].re * weights[i + 3];
+BC_INLINE void sums_of_part(const bc_vc *const bin[4], const float *weights, size_t i, size_t end, bc_vf part[4]) {
+    for (size_t j = 0; j < 4; j++) {
+        part[j] = bin[j][i].re * weights[4 * i + j];
     }
-    for (; i < count; i++) {
-        sum += bin[i].re * weights[i];
+    for (i++; i < end; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            part[j] += bin[j][i].re * weights[4 * i + j];
+        }
     }
-    return sum;
 }
 
-BC_INLINE bc_vf band_value(const bc_plan *plan, const bc_vc *z, size_t band, const float *weights) {
-    bc_band triangle = plan->bands[band];
-    const bc_vc *bin = z + triangle.first;
-    size_t count = triangle.count;
-    bc_vf sum = weighted_sum(bin, weights, count < BC_PART ? count : BC_PART);
+/* Four bands, as their weights lie; those of narrower ones than the widest end with 0. */
+BC_INLINE void sums_of_four(const bc_vc *z, const uint16_t *group, const float *weights, bc_vf sums[4]) {
+    const bc_vc *const bin[4] = {z + group[0], z + group[1], z + group[2], z + group[3]};
+    size_t count = group[4];
+    if (count == 0) {
+        sums[0] = sums[1] = sums[2] = sums[3] = bc_splat(0.0f);
+        return;
+    }
+    sums_of_part(bin, weights, 0, count < BC_PART ? count : BC_PART, sums);
     for (size_t i = BC_PART; i < count; i += BC_PART) {
-        sum += weighted_sum(bin + i, weights + i, count - i < BC_PART ? count - i : BC_PART);
-    }
-    return compress(plan, sum);
-}
-
-/* Where sample number index of the clip stands in memory. */
-BC_INLINE size_t place_of(const bc_source *source, int64_t index) {
-    if (source->ring_size == 0) {
-        return (size_t)index;
-    }
-    uint32_t back = (uint32_t)((int64_t)source->length - index); /* 1 .. ring_size */
-    uint32_t at = source->ring_next + source->ring_size - back;
-    return at >= source->ring_size ? at - source->ring_size : at;
-}
-
-BC_INLINE float stored_sample(const bc_source *source, size_t at) {
-    return source->s16 != NULL ? (float)source->s16[at] * BC_INT16_SCALE : source->f32[at];
-}
-
-/* The padding on either side of the clip: zeros, or the clip mirrored at its first and last sample. */
-static float padding_at(const bc_plan *plan, const bc_source *source, int64_t index) {
-    if (plan->config.framing != BC_FRAMING_CENTER_REFLECT) {
-        return 0.0f;
-    }
-    return stored_sample(source, place_of(source, index < 0 ? -index : 2 * ((int64_t)source->length - 1) - index));
-}
-
-/* First sample of the frame's window, which is negative in the left padding. */
-BC_INLINE int64_t window_start(const bc_plan *plan, uint64_t frame) {
-    return (int64_t)(frame * (uint64_t)plan->config.hop_length) + plan->window_offset - plan->pad;
-}
-
-/* Where sample i of the FFT frame goes, as an index of floats. */
-BC_INLINE size_t slot(const bc_plan *plan, size_t i) { return 2u * plan->position[i >> 1] + (i & 1u); }
-
-BC_INLINE void clear_outside_window(const bc_plan *plan, bc_vf *x) {
-    size_t start = plan->window_offset, end = start + (size_t)plan->config.win_length;
-    for (size_t i = 0; i < start; i++) {
-        x[slot(plan, i)] = bc_splat(0.0f);
-    }
-    for (size_t i = end; i < (size_t)plan->config.n_fft; i++) {
-        x[slot(plan, i)] = bc_splat(0.0f);
-    }
-}
-
-/* A window shorter than the frame spreads a constant over all bins, and the FFT's rounding is relative to
- * the largest bin, the constant's own. So the mean of the samples under the window is taken out before the
- * window is applied, and split() adds its exact spectrum. Returns the mean. */
-static bc_vf take_out_mean(const bc_plan *plan, bc_vf *x) {
-    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset;
-    bc_vf mean = bc_splat(0.0f);
-    for (size_t i = 0; i < length; i++) {
-        mean += x[slot(plan, offset + i)];
-    }
-    mean = mean * (1.0f / (float)length);
-    for (size_t i = 0; i < length; i++) {
-        bc_vf *at = &x[slot(plan, offset + i)];
-        *at = (*at - mean) * plan->window[i];
-    }
-    return mean;
-}
-
-BC_INLINE void put(const bc_plan *plan, bc_vf *x, size_t lane, size_t i, float sample) {
-    float windowed = sample * (bc_window_leaks(plan) ? 1.0f : plan->window[i]);
-#if BC_LANES == 1
-    (void)lane;
-    x[slot(plan, plan->window_offset + i)] = windowed;
-#else
-    x[slot(plan, plan->window_offset + i)][lane] = windowed;
-#endif
-}
-
-/* One lane, in runs of samples that lie side by side in memory: for frames that reach into the padding,
- * for the last ones of a clip, and for streams. */
-static void load_lane(const bc_plan *plan, const bc_source *source, uint64_t frame, size_t lane, bc_vf *x) {
-    int64_t start = window_start(plan, frame), length = (int64_t)source->length;
-    size_t n = (size_t)plan->config.win_length;
-    for (size_t i = 0; i < n;) {
-        int64_t index = start + (int64_t)i;
-        if (index < 0 || index >= length) {
-            put(plan, x, lane, i++, padding_at(plan, source, index));
-            continue;
-        }
-        size_t at = place_of(source, index);
-        size_t run = (size_t)(length - index);
-        if (source->ring_size != 0 && run > source->ring_size - at) {
-            run = source->ring_size - at;
-        }
-        size_t end = n - i < run ? n : i + run;
-        for (; i < end; i++, at++) {
-            put(plan, x, lane, i, stored_sample(source, at));
+        bc_vf part[4];
+        sums_of_part(bin, weights, i, count - i < BC_PART ? count : i + BC_PART, part);
+        for (size_t j = 0; j < 4; j++) {
+            sums[j] += part[j];
         }
     }
 }
 
-#if BC_LANES > 1
-/* All lanes at once from a clip: squares of samples are loaded along time and transposed. */
-BC_INLINE void load_lanes(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x, int is_int16) {
-    int64_t start = window_start(plan, first);
-    size_t length = (size_t)plan->config.win_length, offset = plan->window_offset, i = 0;
-    size_t hop = (size_t)plan->config.hop_length;
-    int leaks = bc_window_leaks(plan);
-    const int16_t *s16 = is_int16 ? source->s16 + start : NULL;
-    const float *f32 = is_int16 ? NULL : source->f32 + start;
-    for (; i + BC_LANES <= length; i += BC_LANES) {
-        bc_vf square[BC_LANES], window = leaks ? bc_splat(1.0f) : bc_vf_load(plan->window + i);
-        for (size_t lane = 0; lane < BC_LANES; lane++) {
-            bc_vf samples = is_int16 ? bc_vf_load_int16(s16 + lane * hop + i) * BC_INT16_SCALE
-                                     : bc_vf_load(f32 + lane * hop + i);
-            square[lane] = samples * window;
-        }
-        bc_vf_transpose(square);
-        for (size_t j = 0; j < BC_LANES; j++) {
-            x[slot(plan, offset + i + j)] = square[j];
+#define BC_TOGETHER 8u
+
+/* So many vectors step by step: one logarithm alone is a long chain of operations. */
+BC_INLINE void compress(const bc_plan *plan, bc_compression compression, bc_vf x[BC_TOGETHER]) {
+    const bc_frontend_config *cfg = &plan->config;
+    for (size_t i = 0; i < BC_TOGETHER; i++) {
+        switch (compression) {
+        case BC_COMPRESSION_DB: x[i] = bc_vf_max(x[i], bc_splat(cfg->amin)); break;
+        case BC_COMPRESSION_LOG: x[i] = x[i] + cfg->log_offset; break;
+        case BC_COMPRESSION_LOG_MAX: x[i] = bc_vf_max(x[i], bc_splat(cfg->log_offset)); break;
+        default: return;
         }
     }
-    for (; i < length; i++) {
-        bc_vf *out = &x[slot(plan, offset + i)];
-        for (size_t lane = 0; lane < BC_LANES; lane++) {
-            float sample = is_int16 ? (float)s16[lane * hop + i] * BC_INT16_SCALE : f32[lane * hop + i];
-            (*out)[lane] = sample * (leaks ? 1.0f : plan->window[i]);
-        }
+    bc_vf_ln_of(x, BC_TOGETHER);
+    for (size_t i = 0; i < BC_TOGETHER && compression == BC_COMPRESSION_DB; i++) {
+        x[i] = x[i] * 4.34294482f - plan->ref_level; /* 10/ln 10 */
     }
 }
 
-static void load_inside(const bc_plan *plan, const bc_source *source, uint64_t first, bc_vf *x) {
-    if (source->s16 != NULL) {
-        load_lanes(plan, source, first, x, 1);
-    } else {
-        load_lanes(plan, source, first, x, 0);
+/* Four bands of all frames, the spare ones 0, to where they stand in the frames' rows. */
+BC_INLINE void store_tile(bc_vf tile[4], size_t width, size_t count, float *features, size_t n_mels) {
+    bc_vf_transpose_blocks(tile);
+    if (width == 4 && count == BC_LANES) {
+        for (size_t j = 0; j < 4; j++) {
+            bc_vf_store_blocks(features + j * n_mels, 4 * n_mels, tile[j]);
+        }
+        return;
+    }
+    for (size_t lane = 0; lane < count; lane++) {
+        for (size_t i = 0; i < width; i++) {
+            features[lane * n_mels + i] = tile[lane % 4][lane / 4 * 4 + i];
+        }
     }
 }
 
-static int lanes_lie_inside(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count) {
-    return count == BC_LANES && source->ring_size == 0 && window_start(plan, first) >= 0 &&
-           window_start(plan, first + BC_LANES - 1) + plan->config.win_length <= (int64_t)source->length;
-}
+#define BC_SUMS 16u
 
-/* A tile of bands is transposed, so that each frame's row is written along its bands. */
-static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
+/* So many bands at a time: first all sums, then all logarithms. */
+BC_INLINE void store_bands_as(const bc_plan *plan, bc_compression compression, const bc_vc *z, size_t count,
+                              float *features) {
     size_t n_mels = (size_t)plan->config.n_mels;
     const float *weights = plan->weights;
-    for (size_t band = 0; band < n_mels; band += BC_LANES) {
-        size_t width = n_mels - band < BC_LANES ? n_mels - band : BC_LANES;
-        bc_vf tile[BC_LANES];
-        for (size_t i = 0; i < BC_LANES; i++) {
-            tile[i] = bc_splat(0.0f);
-            if (i < width) {
-                tile[i] = band_value(plan, z, band + i, weights);
-                weights += plan->bands[band + i].count;
-            }
+    const uint16_t *group = plan->bands;
+    for (size_t band = 0; band < n_mels; band += BC_SUMS) {
+        bc_vf sums[BC_SUMS];
+        size_t width = n_mels - band < BC_SUMS ? n_mels - band : BC_SUMS;
+        for (size_t i = 0; i < width; i += 4, group += BC_BAND_GROUP) {
+            sums_of_four(z, group, weights, sums + i);
+            weights += 4u * group[4];
         }
-        bc_vf_transpose(tile);
-        for (size_t lane = 0; lane < count; lane++) {
-            float *row = features + lane * n_mels + band;
-            if (width == BC_LANES) {
-                bc_vf_store(row, tile[lane]);
-            }
-            for (size_t i = 0; width < BC_LANES && i < width; i++) {
-                row[i] = tile[lane][i];
-            }
+        for (size_t i = (width + 3u) / 4u * 4u; i % BC_TOGETHER != 0; i++) {
+            sums[i] = bc_splat(0.0f);
+        }
+        for (size_t i = 0; i < width; i += BC_TOGETHER) {
+            compress(plan, compression, sums + i);
+        }
+        for (size_t i = 0; i < width; i += 4) {
+            store_tile(sums + i, width - i < 4 ? width - i : 4, count, features + band + i, n_mels);
         }
     }
 }
-#else
-static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
-    const float *weights = plan->weights;
-    (void)count; /* one lane, one frame */
-    for (size_t band = 0; band < (size_t)plan->config.n_mels; band++) {
-        features[band] = band_value(plan, z, band, weights);
-        weights += plan->bands[band].count;
-    }
-}
-#endif
 
-void BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
-                                 float *features) {
-    bc_vf *x = (bc_vf *)(void *)plan->work;
+static void store_bands(const bc_plan *plan, const bc_vc *z, size_t count, float *features) {
+    switch (plan->config.compression) {
+    case BC_COMPRESSION_DB: store_bands_as(plan, BC_COMPRESSION_DB, z, count, features); break;
+    case BC_COMPRESSION_LOG: store_bands_as(plan, BC_COMPRESSION_LOG, z, count, features); break;
+    case BC_COMPRESSION_LOG_MAX: store_bands_as(plan, BC_COMPRESSION_LOG_MAX, z, count, features); break;
+    default: store_bands_as(plan, BC_COMPRESSION_NONE, z, count, features); break;
+    }
+}
+
+BC_INLINE bc_vi too_large(const float *pcm) {
+    return (bc_vf_bits(bc_vf_load(pcm)) & 0x7fffffff) > BC_LARGEST_SAMPLE_BITS;
+}
+
+/* As bc_samples_are_finite. */
+static int are_finite(const float *pcm, size_t n) {
+    bc_vi bad[2] = {{0}, {0}};
+    size_t i = 0;
+    for (; i + 4 * BC_LANES <= n; i += 4 * BC_LANES) {
+        bad[0] |= too_large(pcm + i) | too_large(pcm + i + BC_LANES);
+        bad[1] |= too_large(pcm + i + 2 * BC_LANES) | too_large(pcm + i + 3 * BC_LANES);
+    }
+    int32_t any = bc_samples_are_finite(pcm + i, n - i) ? 0 : -1;
+    for (size_t lane = 0; lane < BC_LANES; lane++) {
+        any |= bad[0][lane] | bad[1][lane];
+    }
+    return any == 0;
+}
+
+int BC_JOIN(bc_frames_, BC_ISA)(const bc_plan *plan, const bc_source *source, uint64_t first, size_t count,
+                                float *features) {
     bc_vc *z = (bc_vc *)(void *)plan->work;
+    float *room = plan->work + (size_t)plan->config.n_fft * BC_LANES;
+    int64_t checked = bc_frame_start(plan, first), length = (int64_t)source->length;
+    int finite = 1;
+    checked = checked < 0 ? 0 : checked;
     for (size_t done = 0; done < count;) {
         size_t batch = count - done < BC_LANES ? count - done : BC_LANES;
-        clear_outside_window(plan, x);
-#if BC_LANES > 1
-        if (lanes_lie_inside(plan, source, first + done, batch)) {
-            load_inside(plan, source, first + done, x);
-        } else
-#endif
-            for (size_t lane = 0; lane < BC_LANES; lane++) {
-                /* spare lanes repeat the last frame: no work is saved by leaving them undefined */
-                load_lane(plan, source, first + done + (lane < batch ? lane : batch - 1), lane, x);
-            }
-        bc_vf mean = bc_window_leaks(plan) ? take_out_mean(plan, x) : bc_splat(0.0f);
-        fft(plan, z);
-        split(plan, z, mean);
+        int64_t end = bc_frame_start(plan, first + done + batch - 1) + plan->config.n_fft;
+        end = end < length ? end : length;
+        if (source->f32 != NULL && end > checked) { /* here, because they are about to be read anyway */
+            finite &= are_finite(source->f32 + checked, (size_t)(end - checked));
+            checked = end;
+        }
+        levels_of(plan, rows_of(plan, source, first + done, batch, room), z);
         store_bands(plan, z, batch, features + done * (size_t)plan->config.n_mels);
         done += batch;
     }
+    return finite;
 }

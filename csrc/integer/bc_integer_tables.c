@@ -16,11 +16,7 @@ bc_status bc_integer_check(const bc_frontend_config *cfg) {
     if (cfg == NULL) {
         return BC_NULL_POINTER;
     }
-    bc_frontend_config bands = *cfg; /* cepstra are checked below */
-    bands.n_mfcc = 0;
-    bands.dct_norm = BC_DCT_NORM_NONE;
-    bands.lifter = 0;
-    bc_status status = bc_frontend_check(&bands);
+    bc_status status = bc_frontend_check(cfg);
     if (status != BC_OK) return status;
     int is_db = cfg->compression == BC_COMPRESSION_DB;
     int is_ln = cfg->compression == BC_COMPRESSION_LOG || cfg->compression == BC_COMPRESSION_LOG_MAX;
@@ -32,11 +28,10 @@ bc_status bc_integer_check(const bc_frontend_config *cfg) {
     if (!is_db && !is_ln) return BC_BAD_COMPRESSION;
     if (is_db && !(cfg->ref > 0.0f)) return BC_BAD_REF;
     if (cfg->top_db > 0.0f) return BC_BAD_TOP_DB;
-    if (cfg->n_mfcc < 0 || cfg->n_mfcc > cfg->n_mels) return BC_BAD_N_MFCC;
-    if ((unsigned)cfg->dct_norm > BC_DCT_NORM_KALDI) return BC_BAD_DCT_NORM;
-    if (cfg->lifter < 0 || cfg->lifter > 10000) return BC_BAD_LIFTER;
     if (cfg->delta != 0) return BC_BAD_DELTA;
+    if (cfg->descriptors != 0) return BC_BAD_DESCRIPTORS;
     if (cfg->normalize != BC_NORMALIZE_NONE) return BC_BAD_NORMALIZE;
+    if (cfg->pooling != BC_POOLING_NONE) return BC_BAD_POOLING;
     return BC_OK;
 }
 
@@ -116,7 +111,7 @@ static double window_at(const bc_frontend_config *cfg, const bc_integer_tables *
         return 0.0;
     }
     if (n == 1) {
-        return cfg->window == BC_WINDOW_HANN ? 0.0 : 1.0;
+        return 1.0;
     }
     uint32_t turn = cfg->window == BC_WINDOW_HANN ? n : n - 1u;
     double hann = 0.5 - 0.5 * bc_cos_turn(i % turn, turn);
@@ -170,12 +165,12 @@ static void fill_twiddles(bc_integer_tables *t) {
 }
 
 /* Weights of a band in 16 bits, its largest one in 2^15 .. 2^16 - 1; returns the power of two that makes
- * them the float weights again. */
+ * them the float weights again. The float ones stand four apart. */
 static int16_t fill_band(const float *weights, uint32_t count, uint16_t *out) {
     double largest = 0.0;
     int16_t exponent = 0;
     for (uint32_t i = 0; i < count; i++) {
-        largest = (double)weights[i] > largest ? (double)weights[i] : largest;
+        largest = (double)weights[4u * i] > largest ? (double)weights[4u * i] : largest;
     }
     if (!(largest > 0.0)) {
         return 0;
@@ -183,22 +178,31 @@ static int16_t fill_band(const float *weights, uint32_t count, uint16_t *out) {
     for (; largest < 32767.75; largest *= 2.0) exponent--;
     for (; largest >= 65535.5; largest *= 0.5) exponent++;
     for (uint32_t i = 0; i < count; i++) {
-        out[i] = (uint16_t)((double)weights[i] * power_of_two(-exponent) + 0.5);
+        out[i] = (uint16_t)((double)weights[4u * i] * power_of_two(-exponent) + 0.5);
     }
     return exponent;
 }
 
-/* shift: of the spectrum against samples of full scale 1, without a frame's own exponent. */
+/* Out of the float front-end's groups of four bands side by side, of which the narrower ones end in zeros.
+ * shift: of the spectrum against samples of full scale 1, without a frame's own exponent. */
 static void fill_bands(const bc_frontend_config *cfg, bc_integer_tables *t, int32_t shift, float *weights) {
     uint16_t *bands = BC_WRITABLE(uint16_t, t->bands), *out = BC_WRITABLE(uint16_t, t->weights);
     int16_t *exponents = BC_WRITABLE(int16_t, t->band_exponents);
-    bc_mel_bands(cfg, (void *)bands, weights);
+    uint16_t *group = (uint16_t *)(void *)(weights + bc_mel_bands(cfg, NULL, NULL));
     int32_t lacking = t->magnitude ? -shift : 16 - 2 * shift;
+    t->n_weights = 0;
+    bc_mel_bands(cfg, group, weights);
     for (int32_t i = 0; i < cfg->n_mels; i++) {
-        uint32_t count = bands[2 * i + 1];
-        exponents[i] = (int16_t)(lacking + fill_band(weights, count, out));
-        weights += count;
-        out += count;
+        uint16_t count = group[4];
+        while (count != 0 && !(weights[4u * (count - 1u) + (uint32_t)i % 4u] > 0.0f)) {
+            count--;
+        }
+        bands[2 * i] = group[i % 4];
+        bands[2 * i + 1] = count;
+        exponents[i] = (int16_t)(lacking + fill_band(weights + i % 4, count, out + t->n_weights));
+        t->n_weights += count;
+        weights += i % 4 == 3 ? 4u * group[4] : 0u;
+        group += i % 4 == 3 ? BC_BAND_GROUP : 0u;
     }
 }
 
@@ -253,7 +257,7 @@ static void fill_dct(const bc_frontend_config *cfg, bc_integer_tables *t) {
 }
 
 /* Hands out the tables' places one after the other, from base (0: count only). */
-static size_t lay_out(const bc_frontend_config *cfg, bc_integer_tables *t, uintptr_t base) {
+static size_t lay_out(const bc_frontend_config *cfg, bc_integer_tables *t, uintptr_t base, size_t *scratch) {
     uint32_t half = (uint32_t)cfg->n_fft / 2u, n_mels = (uint32_t)cfg->n_mels;
     uint32_t n_weights = (uint32_t)bc_mel_bands(cfg, NULL, NULL);
     uint32_t stages = (uint32_t)fill_stages(cfg, t), starts = (half - (uint32_t)t->first_radix) / 3u;
@@ -273,14 +277,16 @@ static size_t lay_out(const bc_frontend_config *cfg, bc_integer_tables *t, uintp
     BC_PLACE(order, half / (uint32_t)t->first_radix);
     BC_PLACE(bands, 2u * n_mels);
     BC_PLACE(band_exponents, n_mels);
-    BC_PLACE(weights, n_weights);
+    BC_PLACE(weights, n_weights + 1u); /* so that there is a place where no band has a bin */
 #undef BC_PLACE
-    return at + n_weights * sizeof(float); /* where the weights stand before they are rounded */
+    *scratch = at; /* where the float weights stand, and then their groups */
+    return at + n_weights * sizeof(float) + BC_BAND_GROUP * ((n_mels + 3u) / 4u) * sizeof(uint16_t);
 }
 
 size_t bc_integer_tables_size(const bc_frontend_config *cfg) {
     bc_integer_tables t = {0};
-    return bc_integer_check(cfg) != BC_OK ? 0 : lay_out(cfg, &t, 0) + BC_INTEGER_ALIGNMENT - 1u;
+    size_t scratch;
+    return bc_integer_check(cfg) != BC_OK ? 0 : lay_out(cfg, &t, 0, &scratch) + BC_INTEGER_ALIGNMENT - 1u;
 }
 
 bc_status bc_integer_make_tables(const bc_frontend_config *cfg, bc_integer_tables *tables, void *ram,
@@ -294,7 +300,7 @@ bc_status bc_integer_make_tables(const bc_frontend_config *cfg, bc_integer_table
     }
     uintptr_t base = ((uintptr_t)ram + BC_INTEGER_ALIGNMENT - 1u) & ~(uintptr_t)(BC_INTEGER_ALIGNMENT - 1u);
     *tables = (bc_integer_tables){0};
-    size_t size = lay_out(cfg, tables, base), scratch = size - tables->n_weights * sizeof(float);
+    size_t scratch, size = lay_out(cfg, tables, base, &scratch);
     if (ram_size < size + BC_INTEGER_ALIGNMENT - 1u) {
         return BC_RAM_TOO_SMALL;
     }

@@ -12,9 +12,12 @@
 #endif
 
 #include <babycry/frontend.h>
+#include <babycry/tables.h>
+#include <babycry/windows.h>
 
 #define N_SAMPLES 12345
-#define MAX_VALUES (N_SAMPLES / 32 * 128)
+#define MAX_FRAMES (N_SAMPLES / 32)
+#define MAX_VALUES (MAX_FRAMES * 136)
 
 static int failures;
 static float pcm[N_SAMPLES], expected[MAX_VALUES], features[MAX_VALUES];
@@ -50,9 +53,10 @@ static size_t compute(const bc_frontend_config *cfg, const char *isa, float *out
     void *ram = malloc(ram_size);
     CLAIM(bc_frontend_init(&fe, cfg, ram, ram_size) == BC_OK);
     CLAIM(isa == NULL || bc_frontend_use_isa(&fe, isa) == BC_OK);
-    CLAIM(bc_frontend_compute(&fe, pcm, N_SAMPLES, out, MAX_VALUES / (size_t)cfg->n_mels, &n) == BC_OK);
+    CLAIM(bc_frontend_room(&fe, MAX_FRAMES) <= MAX_VALUES);
+    CLAIM(bc_frontend_compute(&fe, pcm, N_SAMPLES, out, MAX_FRAMES, &n) == BC_OK);
     free(ram);
-    return n * (size_t)cfg->n_mels;
+    return n * bc_frontend_n_features(&fe);
 }
 
 static void every_instruction_set_gives_the_same_bits(void) {
@@ -72,7 +76,7 @@ static void int16_and_float_give_the_same_bits(void) {
     void *ram = malloc(ram_size);
     bc_frontend fe;
     CLAIM(bc_frontend_init(&fe, &cfg, ram, ram_size) == BC_OK);
-    CLAIM(bc_frontend_compute_int16(&fe, pcm16, N_SAMPLES, features, n, &frames) == BC_OK);
+    CLAIM(bc_frontend_compute_int16(&fe, pcm16, N_SAMPLES, features, MAX_FRAMES, &frames) == BC_OK);
     CLAIM(memcmp(expected, features, n * sizeof *features) == 0);
     free(ram);
 }
@@ -87,8 +91,9 @@ static void flushing_subnormals_changes_nothing(void) {
                 pcm[k] += 1e-39f; /* subnormal */
             }
             bc_frontend_config cfg = profile(bc_frontend_profile_name(p));
-            for (int linear = 0; linear < 2; linear++) {
+            for (int linear = 0; linear < (cfg.compression == BC_COMPRESSION_TFLM ? 1 : 2); linear++) {
                 cfg.compression = linear ? BC_COMPRESSION_NONE : cfg.compression;
+                cfg.top_db = linear ? 0.0f : cfg.top_db;
                 size_t n = compute(&cfg, NULL, expected);
                 _mm_setcsr(_mm_getcsr() | 0x8040u);
                 compute(&cfg, NULL, features);
@@ -112,13 +117,95 @@ static void memory_stays_within_what_was_asked_for(void) {
             bc_frontend fe;
             CLAIM(bc_frontend_init(&fe, &cfg, ram, ram_size - 1) == BC_RAM_TOO_SMALL);
             CLAIM(bc_frontend_init(&fe, &cfg, ram, ram_size) == BC_OK);
-            CLAIM(bc_frontend_compute(&fe, pcm, N_SAMPLES, features, MAX_VALUES / 128, &n) == BC_OK);
-            CLAIM(bc_frontend_push_float(&fe, pcm, N_SAMPLES, features, MAX_VALUES / 128, &total) == BC_OK);
-            CLAIM(bc_frontend_flush_count(&fe) == n - total);
+            CLAIM(bc_frontend_compute(&fe, pcm, N_SAMPLES, features, MAX_FRAMES, &n) == BC_OK);
+            bc_status status = bc_frontend_push_float(&fe, pcm, N_SAMPLES, features, MAX_FRAMES, &total);
+            CLAIM(status == BC_OK || status == BC_NEEDS_WHOLE_CLIP);
+            CLAIM(status != BC_OK || bc_frontend_flush_count(&fe) == n - total);
             CLAIM(ram[ram_size] == 0xa5 && (shift == 0 || memory[0] == 0xa5));
             free(memory);
         }
     }
+}
+
+/* Tables in the caller's memory, as firmware has them in flash. */
+static void constant_tables_give_the_same_bits(void) {
+    for (size_t p = 0; bc_frontend_profile_name(p) != NULL; p++) {
+        bc_frontend_config cfg = profile(bc_frontend_profile_name(p));
+        if (cfg.compression == BC_COMPRESSION_TFLM) {
+            CLAIM(bc_frontend_tables_size(&cfg) == 0); /* it has its own */
+            continue;
+        }
+        size_t n = compute(&cfg, NULL, expected), size = bc_frontend_tables_size(&cfg), rows;
+        void *memory = malloc(size);
+        bc_frontend_tables tables;
+        bc_frontend fe;
+        CLAIM(bc_frontend_make_tables(&tables, &cfg, memory, size - 1) == BC_RAM_TOO_SMALL);
+        CLAIM(bc_frontend_make_tables(&tables, &cfg, memory, size) == BC_OK);
+        size_t work = bc_frontend_work_size(&tables);
+        CLAIM(work + size == bc_frontend_ram_size(&cfg));
+        unsigned char *ram = malloc(work);
+        CLAIM(bc_frontend_init_tables(&fe, &tables, ram, work - 1) == BC_RAM_TOO_SMALL);
+        CLAIM(bc_frontend_init_tables(&fe, &tables, ram, work) == BC_OK);
+        CLAIM(bc_frontend_compute(&fe, pcm, N_SAMPLES, features, MAX_FRAMES, &rows) == BC_OK);
+        CLAIM(memcmp(expected, features, n * sizeof *features) == 0);
+        tables.n_position--;
+        CLAIM(bc_frontend_init_tables(&fe, &tables, ram, work) == BC_BAD_TABLES);
+        free(ram);
+        free(memory);
+    }
+}
+
+static void windows_stay_within_their_memory_and_equal_the_clip(void) {
+    for (size_t p = 0; bc_frontend_profile_name(p) != NULL; p++) {
+        bc_frontend_config cfg = profile(bc_frontend_profile_name(p));
+        size_t n = compute(&cfg, NULL, expected), ram_size = bc_frontend_ram_size(&cfg), taken;
+        void *ram = malloc(ram_size);
+        bc_frontend fe;
+        bc_windows w;
+        int ready = 0;
+        CLAIM(bc_frontend_init(&fe, &cfg, ram, ram_size) == BC_OK);
+        if (cfg.compression == BC_COMPRESSION_TFLM) {
+            CLAIM(bc_windows_init(&w, &fe, N_SAMPLES, 3, ram, ram_size) == BC_NEEDS_STREAM);
+            free(ram);
+            continue;
+        }
+        size_t size = bc_windows_ram_size(&fe, N_SAMPLES);
+        unsigned char *memory = malloc(size + 2), *own = memory + 1;
+        memset(memory, 0xa5, size + 2);
+        CLAIM(bc_windows_init(&w, &fe, N_SAMPLES, 0, own, size) == BC_BAD_WINDOW_LENGTH);
+        CLAIM(bc_windows_init(&w, &fe, N_SAMPLES, 3, own, size - 1) == BC_RAM_TOO_SMALL);
+        CLAIM(bc_windows_init(&w, &fe, N_SAMPLES, 3, own, size) == BC_OK);
+        CLAIM(bc_windows_room(&w) <= MAX_VALUES);
+        CLAIM(bc_windows_push_count(&w, N_SAMPLES) == 1);
+        CLAIM(bc_windows_push(&w, pcm16, N_SAMPLES - 1, features, &taken, &ready) == BC_OK && !ready);
+        CLAIM(bc_windows_push(&w, pcm16 + taken, 1, features, &taken, &ready) == BC_OK && ready);
+        CLAIM(memcmp(expected, features, n * sizeof *features) == 0);
+        CLAIM(own[size] == 0xa5 && memory[0] == 0xa5);
+        free(memory);
+        free(ram);
+    }
+}
+
+static void int8_rows_equal_quantised_rows(void) {
+    bc_frontend_config cfg = profile("torchaudio");
+    static int8_t rows[MAX_VALUES], wanted[MAX_VALUES];
+    size_t ram_size = bc_frontend_ram_size(&cfg), n, last;
+    void *ram = malloc(ram_size);
+    bc_frontend fe;
+    for (cfg.n_mfcc = 0; cfg.n_mfcc <= 13; cfg.n_mfcc += 13) {
+        size_t width = (size_t)(cfg.n_mfcc != 0 ? cfg.n_mfcc : cfg.n_mels);
+        ram_size = bc_frontend_ram_size(&cfg);
+        ram = realloc(ram, ram_size);
+        CLAIM(bc_frontend_init(&fe, &cfg, ram, ram_size) == BC_OK);
+        CLAIM(bc_frontend_push(&fe, pcm16, N_SAMPLES, features, MAX_FRAMES, &n) == BC_OK);
+        CLAIM(bc_frontend_flush(&fe, features + n * width, MAX_FRAMES, &last) == BC_OK);
+        CLAIM(bc_features_quantize(features, (n + last) * width, 0.37f, -5, wanted) == BC_OK);
+        CLAIM(bc_frontend_push_int8(&fe, pcm16, N_SAMPLES, 0.0f, 0, rows, MAX_FRAMES, &n) == BC_BAD_QUANTIZATION);
+        CLAIM(bc_frontend_push_int8(&fe, pcm16, N_SAMPLES, 0.37f, -5, rows, MAX_FRAMES, &n) == BC_OK);
+        CLAIM(bc_frontend_flush_int8(&fe, 0.37f, -5, rows + n * width, MAX_FRAMES, &last) == BC_OK);
+        CLAIM(memcmp(rows, wanted, (n + last) * width) == 0);
+    }
+    free(ram);
 }
 
 static void misuse_gives_a_status_and_consumes_nothing(void) {
@@ -158,7 +245,7 @@ static void misuse_gives_a_status_and_consumes_nothing(void) {
 }
 
 static void every_status_has_words(void) {
-    for (int status = BC_OK; status <= BC_BAD_NORMALIZE; status++) {
+    for (int status = BC_OK; status <= BC_BAD_FIT; status++) {
         CLAIM(strcmp(bc_status_string((bc_status)status), "unknown status") != 0);
     }
 }
@@ -169,6 +256,9 @@ int main(void) {
     int16_and_float_give_the_same_bits();
     flushing_subnormals_changes_nothing();
     memory_stays_within_what_was_asked_for();
+    constant_tables_give_the_same_bits();
+    windows_stay_within_their_memory_and_equal_the_clip();
+    int8_rows_equal_quantised_rows();
     misuse_gives_a_status_and_consumes_nothing();
     every_status_has_words();
     printf("test_frontend: %d claims failed\n", failures);

@@ -16,19 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babycry_edge import FrontendConfig
+from oracles.cepstra import finish
 from oracles.compression import Float64, compress
 
 
 def features(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
-    """What librosa computes for config, ``(n_frames, n_mels)`` float64."""
+    """What librosa computes for config, ``(n_frames, n_features)`` float64."""
     import librosa
 
     mel = mel_spectrogram(samples, config)
     if config.compression != "db":
-        return compress(mel, config)
+        return finish(compress(mel, config), config)
     ref: Any = np.max if config.ref == "max" else float(config.ref)
     db = librosa.power_to_db(mel, ref=ref, amin=config.amin, top_db=config.top_db)
-    return np.asarray(db - db.mean() if config.normalize == "window_mean" else db)
+    return finish(np.asarray(db), config)
 
 
 def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
@@ -37,13 +38,10 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
 
     assert config.window_position == "center" or config.win_length == config.n_fft
     assert config.mel_slopes == "hz"
-    audio = np.asarray(samples, np.float64)
-    if config.framing == "center-reflect":
-        audio = np.pad(audio, config.n_fft // 2, mode="reflect")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "n_fft is too large" for short clips, "empty filters"
         mel = librosa.feature.melspectrogram(
-            y=audio,
+            y=padded(samples, config),
             sr=config.sample_rate,
             n_fft=config.n_fft,
             win_length=config.win_length,
@@ -60,3 +58,11 @@ def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) 
             pad_mode="constant",
         )
     return np.asarray(mel.T)
+
+
+def padded(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
+    """The samples as float64, mirrored at the ends as librosa 0.6 to 0.8 did if config says so."""
+    audio = np.asarray(samples, np.float64)
+    if config.framing == "center-reflect":
+        audio = np.pad(audio, config.n_fft // 2, mode="reflect")
+    return audio

@@ -57,7 +57,7 @@ def short_signals(n_fft: int, hop_length: int) -> dict[str, NDArray[np.int16]]:
 
 
 def at_16_khz(clip: Clip) -> NDArray[np.float32]:
-    """The clip's samples as float32 at 16 kHz, through soxr where it was recorded at 8 kHz."""
+    """The clip's samples as float32 at 16 kHz, resampled where it was recorded at 8 kHz."""
     return resample(clip.samples, clip.sample_rate, SAMPLE_RATE)
 
 

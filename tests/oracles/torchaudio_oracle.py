@@ -21,6 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 from babycry_edge import FrontendConfig
+from oracles.cepstra import finish
 from oracles.compression import Float64, compress
 
 FRAMINGS: dict[str, dict[str, Any]] = {
@@ -49,7 +50,7 @@ def torchaudio_or_skip() -> ModuleType:
 
 def features(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
     """The documented formulas' features, ``(n_frames, n_mels)`` float64."""
-    return compress(stft_mel_spectrogram(samples, config), config)
+    return finish(compress(stft_mel_spectrogram(samples, config), config), config)
 
 
 def library_features(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
@@ -58,13 +59,13 @@ def library_features(samples: NDArray[np.floating[Any]], config: FrontendConfig)
 
     mel = library_mel_spectrogram(samples, config)
     if config.compression != "db":
-        return compress(mel, config)
+        return finish(compress(mel, config), config)
     torchaudio = torchaudio_or_skip()
     stype = "power" if config.spectrum == "power" else "magnitude"
     assert stype == "power", "AmplitudeToDB doubles the dB of a magnitude"
     assert (config.ref, config.amin) == (1.0, 1e-10), "AmplitudeToDB has these fixed"
     to_db = torchaudio.transforms.AmplitudeToDB(stype, top_db=config.top_db)
-    return np.asarray(to_db(torch.from_numpy(mel)).numpy())
+    return finish(np.asarray(to_db(torch.from_numpy(mel)).numpy()), config)
 
 
 def library_mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:

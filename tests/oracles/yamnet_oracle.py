@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babycry_edge import FrontendConfig
+from oracles.cepstra import finish
 from oracles.compression import Float64, compress
 
 PATCH_SAMPLES = 15600
@@ -28,7 +29,7 @@ PATCH_SAMPLES = 15600
 
 def features(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:
     """The definition's features, ``(n_frames, n_mels)`` float64."""
-    return compress(mel_spectrogram(samples, config), config)
+    return finish(compress(mel_spectrogram(samples, config), config), config)
 
 
 def mel_spectrogram(samples: NDArray[np.floating[Any]], config: FrontendConfig) -> Float64:

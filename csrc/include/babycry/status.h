@@ -13,10 +13,15 @@ typedef enum bc_status {
     BC_RAM_TOO_SMALL,
     BC_OUTPUT_TOO_SMALL,
     BC_CLIP_TOO_SHORT,
+    BC_TOO_FEW_FRAMES,
     BC_SAMPLE_NOT_FINITE,
     BC_NEEDS_WHOLE_CLIP,
+    BC_NEEDS_STREAM,
     BC_UNKNOWN_PROFILE,
     BC_UNKNOWN_ISA,
+    BC_BAD_TABLES,
+    BC_BAD_QUANTIZATION,
+    BC_BAD_WINDOW_LENGTH,
     BC_BAD_SAMPLE_RATE,
     BC_BAD_N_FFT,
     BC_BAD_WIN_LENGTH,
@@ -42,8 +47,21 @@ typedef enum bc_status {
     BC_BAD_DCT_NORM,
     BC_BAD_LIFTER,
     BC_BAD_DELTA,
+    BC_BAD_DESCRIPTORS,
+    BC_BAD_ROLLOFF,
     BC_BAD_NORMALIZE,
-    BC_BAD_QUANTIZATION
+    BC_BAD_POOLING,
+    BC_BAD_TFLM_WIN_LENGTH,
+    BC_BAD_TFLM_HOP_LENGTH,
+    BC_BAD_TFLM_N_CHANNELS,
+    BC_BAD_TFLM_FMIN,
+    BC_BAD_TFLM_FMAX,
+    BC_BAD_IN_RATE,
+    BC_BAD_OUT_RATE,
+    BC_BAD_N_CHANNELS,
+    BC_BAD_TRIM_TOP_DB,
+    BC_BAD_FRAME_LENGTH,
+    BC_BAD_FIT
 } bc_status;
 
 /* One line in English, without a full stop: what was wrong and what is allowed. Never NULL. */

@@ -1,0 +1,9 @@
+# Cortex-M4 with FPU on qemu's mps2-an386
+set(CMAKE_SYSTEM_PROCESSOR cortex-m4)
+set(BABYCRY_CPU_FLAGS "-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16")
+set(flash_origin 0)
+set(flash_size 4M)
+set(ram_origin 0x20000000)
+set(ram_size 4M)
+set(stack_size 16K)
+include(${CMAKE_CURRENT_LIST_DIR}/cortex-m.cmake)

@@ -1,0 +1,10 @@
+# Debian: clang, lld and llvm. A module without WASI: csrc/ports/wasm/port.c says what its embedder gives it.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR wasm32)
+set(CMAKE_C_COMPILER clang)
+set(CMAKE_C_COMPILER_TARGET wasm32-unknown-unknown)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+find_program(CMAKE_AR NAMES llvm-ar REQUIRED)
+find_program(CMAKE_RANLIB NAMES llvm-ranlib REQUIRED)
+set(BABYCRY_PORT wasm)
+set(BABYCRY_PORT_LINK_FLAGS -nostdlib -Wl,--no-entry -Wl,--gc-sections)
