@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_features(commands)
     _add_export(commands)
     _add_inspect(commands)
+    _add_explain_mismatch(commands)
     for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda e: e.name):
         entry_point.load()(commands)
     return parser
@@ -301,6 +302,77 @@ def _inspect_lines(path: Path, file: ModelFile, metadata: dict[str, Any] | None)
             lines.append(f"  {key:10} {metadata[key]}")
     lines.append(f"  golden     {metadata.get('golden', {}).get('n_samples')} samples")
     return lines
+
+
+def _add_explain_mismatch(commands: Any) -> None:
+    parser = commands.add_parser(
+        "explain-mismatch", help="say why features made elsewhere differ from ours"
+    )
+    parser.add_argument("audio", metavar="AUDIO", type=Path)
+    parser.add_argument("features", metavar="FEATURES.npy", type=Path)
+    parser.add_argument("--profile", default="babycry", help=", ".join(profile_names()))
+    parser.add_argument("--model", type=Path, help="compare with this model file's front-end")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="AXIS=VALUE",
+        dest="changes",
+        help="change one axis of the profile, e.g. --set n_mels=40 (may be repeated)",
+    )
+    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="our front-end's sample rate")
+    parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
+    parser.set_defaults(run=_explain_mismatch)
+
+
+def _explain_mismatch(args: argparse.Namespace) -> int:
+    """Status 0 if the features are explained, 1 if they are not."""
+    from babycry_edge import mismatch
+
+    config = _config_to_explain(args)
+    features = mismatch.read_features(args.features)
+    recording = mismatch.Recording.from_file(args.audio)
+    try:
+        explanation = mismatch.explain(recording, features, config, _show_share)
+    finally:
+        _show_share(None)
+    if args.json:
+        record = {"audio": str(args.audio), "features": str(args.features)}
+        print(json.dumps(record | mismatch.record(explanation)))
+    else:
+        print(mismatch.sentence(explanation))
+        if explanation.config is not None and explanation.differences and args.model is None:
+            base = FrontendConfig.from_profile(args.profile)
+            sets = "".join(f" --set {text}" for text in mismatch.settings(explanation.config, base))
+            print(f"the same from babycry-edge features: --profile {args.profile}{sets}")
+    return 0 if explanation.status in ("equal", "explained") else 1
+
+
+def _config_to_explain(args: argparse.Namespace) -> FrontendConfig:
+    changes = dict(_change(text) for text in args.changes)
+    if args.sample_rate is not None:
+        changes["sample_rate"] = args.sample_rate
+    if args.model is None:
+        return FrontendConfig.from_profile(args.profile, **changes)
+    from babycry_edge.metadata import parse_metadata
+    from babycry_edge.model_reader import read_model_file
+
+    _, file = read_model_file(args.model)
+    if file.metadata_json is None:
+        raise BabycryError(f"{args.model}: no babycry_edge metadata: give --profile instead")
+    config = parse_metadata(file.metadata_json).frontend
+    try:
+        return dataclasses.replace(config, **changes)
+    except TypeError:
+        raise BabycryError(f"a front-end has no axis among {', '.join(changes)}") from None
+
+
+def _show_share(share: float | None) -> None:
+    """A progress line on a terminal; None ends it."""
+    if not sys.stderr.isatty():
+        return
+    text = "\r\033[K" if share is None else f"\rexplain-mismatch: {share:4.0%}"
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
