@@ -581,6 +581,7 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 #include <babycry/status.h>
 #include <babycry/frontend.h>
 #include <babycry/tables.h>
+#include <babycry/integer.h>
 #include <babycry/windows.h>
 #include <babycry/parts.h>
 #include <babycry/tflm.h>
@@ -591,29 +592,29 @@ static void (*_cffi_call_python_org)(struct _cffi_externpy_s *, char *);
 /************************************************************/
 
 static void *_cffi_types[] = {
-/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
-/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // bc_frontend *
-/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 313), // bc_frontend_config const *
-/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 346), // void *
+/*  0 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, bc_frontend_config const *, void *, size_t)
+/*  1 */ _CFFI_OP(_CFFI_OP_POINTER, 370), // bc_frontend *
+/*  2 */ _CFFI_OP(_CFFI_OP_POINTER, 371), // bc_frontend_config const *
+/*  3 */ _CFFI_OP(_CFFI_OP_POINTER, 410), // void *
 /*  4 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28), // size_t
 /*  5 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
+/*  6 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, bc_frontend_tables const *, void *, size_t)
 /*  7 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // bc_frontend_tables const *
+/*  8 */ _CFFI_OP(_CFFI_OP_POINTER, 372), // bc_frontend_tables const *
 /*  9 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 10 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 11 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, char const *)
+/* 12 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, char const *)
 /* 13 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 328), // char const *
+/* 14 */ _CFFI_OP(_CFFI_OP_POINTER, 389), // char const *
 /* 15 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float *, size_t, size_t *)
+/* 16 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float *, size_t, size_t *)
 /* 17 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 18 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float *
 /* 19 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 20 */ _CFFI_OP(_CFFI_OP_POINTER, 4), // size_t *
 /* 21 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
+/* 22 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float const *, size_t, float *, size_t, size_t *)
 /* 23 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 24 */ _CFFI_OP(_CFFI_OP_POINTER, 40), // float const *
 /* 25 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -621,7 +622,7 @@ static void *_cffi_types[] = {
 /* 27 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 28 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 29 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float const *, size_t, size_t, size_t, float *)
+/* 30 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float const *, size_t, size_t, size_t, float *)
 /* 31 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 32 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 33 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -629,23 +630,23 @@ static void *_cffi_types[] = {
 /* 35 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 36 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 37 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
+/* 38 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, float, int32_t, int8_t *, size_t, size_t *)
 /* 39 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 40 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13), // float
 /* 41 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21), // int32_t
-/* 42 */ _CFFI_OP(_CFFI_OP_POINTER, 331), // int8_t *
+/* 42 */ _CFFI_OP(_CFFI_OP_POINTER, 393), // int8_t *
 /* 43 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 44 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 45 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 46 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, float *, size_t, size_t *)
 /* 47 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 48 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // int16_t const *
+/* 48 */ _CFFI_OP(_CFFI_OP_POINTER, 391), // int16_t const *
 /* 49 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 50 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 51 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 52 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 53 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
+/* 54 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, float, int32_t, int8_t *, size_t, size_t *)
 /* 55 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 56 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 57 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -655,7 +656,7 @@ static void *_cffi_types[] = {
 /* 61 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 62 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 63 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 64 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend *, int16_t const *, size_t, size_t, size_t, float *)
+/* 64 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend *, int16_t const *, size_t, size_t, size_t, float *)
 /* 65 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
 /* 66 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 67 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
@@ -663,281 +664,345 @@ static void *_cffi_types[] = {
 /* 69 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 70 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 71 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_config *, char const *)
-/* 73 */ _CFFI_OP(_CFFI_OP_POINTER, 313), // bc_frontend_config *
+/* 72 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config *, char const *)
+/* 73 */ _CFFI_OP(_CFFI_OP_POINTER, 371), // bc_frontend_config *
 /* 74 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
 /* 75 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 76 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_config const *)
+/* 76 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config const *)
 /* 77 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 78 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
-/* 80 */ _CFFI_OP(_CFFI_OP_POINTER, 314), // bc_frontend_tables *
-/* 81 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 79 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_config const *, bc_integer_tables *, void *, size_t)
+/* 80 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 81 */ _CFFI_OP(_CFFI_OP_POINTER, 375), // bc_integer_tables *
 /* 82 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 83 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 84 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
-/* 86 */ _CFFI_OP(_CFFI_OP_POINTER, 319), // bc_resampler *
-/* 87 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // bc_resampler_tables const *
+/* 85 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_frontend_tables *, bc_frontend_config const *, void *, size_t)
+/* 86 */ _CFFI_OP(_CFFI_OP_POINTER, 372), // bc_frontend_tables *
+/* 87 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
 /* 88 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
 /* 89 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 90 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 91 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, char const *)
-/* 92 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
-/* 93 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
-/* 94 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 95 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, float *, size_t, size_t *)
-/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
-/* 97 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 98 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 99 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 101 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
-/* 102 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
-/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 91 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_int8 const *, int16_t const *, size_t, int8_t *, size_t, size_t *)
+/* 92 */ _CFFI_OP(_CFFI_OP_POINTER, 373), // bc_integer *
+/* 93 */ _CFFI_OP(_CFFI_OP_POINTER, 374), // bc_integer_int8 const *
+/* 94 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 95 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 96 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 97 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 98 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 99 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 100 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_int8 const *, int8_t *, size_t, size_t *)
+/* 101 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 102 */ _CFFI_OP(_CFFI_OP_NOOP, 93),
+/* 103 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
 /* 104 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 106 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 107 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 108 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 109 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
-/* 110 */ _CFFI_OP(_CFFI_OP_NOOP, 86),
-/* 111 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
-/* 112 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 113 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 114 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 115 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 116 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 117 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
-/* 118 */ _CFFI_OP(_CFFI_OP_POINTER, 320), // bc_resampler_tables *
-/* 119 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 120 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 105 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 106 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 107 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, bc_integer_tables const *, void *, size_t)
+/* 108 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 109 */ _CFFI_OP(_CFFI_OP_POINTER, 375), // bc_integer_tables const *
+/* 110 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 111 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 112 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 113 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, int16_t *, size_t, size_t *)
+/* 114 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 115 */ _CFFI_OP(_CFFI_OP_POINTER, 391), // int16_t *
+/* 116 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 117 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 118 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 119 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer *, int16_t const *, size_t, int16_t *, size_t, size_t *)
+/* 120 */ _CFFI_OP(_CFFI_OP_NOOP, 92),
+/* 121 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 122 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 123 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 124 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *)
-/* 125 */ _CFFI_OP(_CFFI_OP_POINTER, 322), // bc_tflm *
+/* 123 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 124 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 125 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 126 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
-/* 128 */ _CFFI_OP(_CFFI_OP_NOOP, 125),
-/* 129 */ _CFFI_OP(_CFFI_OP_POINTER, 324), // bc_tflm_tables const *
-/* 130 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
-/* 131 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 127 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_integer_tables const *, float, int32_t, bc_integer_int8 *)
+/* 128 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 129 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 130 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 131 */ _CFFI_OP(_CFFI_OP_POINTER, 374), // bc_integer_int8 *
 /* 132 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 133 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
-/* 134 */ _CFFI_OP(_CFFI_OP_NOOP, 125),
-/* 135 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
-/* 136 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 137 */ _CFFI_OP(_CFFI_OP_POINTER, 333), // uint16_t *
-/* 138 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 139 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 140 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 141 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config *, int32_t)
-/* 142 */ _CFFI_OP(_CFFI_OP_POINTER, 323), // bc_tflm_config *
-/* 143 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 144 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 145 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config const *)
-/* 146 */ _CFFI_OP(_CFFI_OP_POINTER, 323), // bc_tflm_config const *
-/* 147 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
-/* 149 */ _CFFI_OP(_CFFI_OP_NOOP, 146),
-/* 150 */ _CFFI_OP(_CFFI_OP_POINTER, 324), // bc_tflm_tables *
-/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 133 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, bc_resampler_tables const *, void *, size_t)
+/* 134 */ _CFFI_OP(_CFFI_OP_POINTER, 380), // bc_resampler *
+/* 135 */ _CFFI_OP(_CFFI_OP_POINTER, 381), // bc_resampler_tables const *
+/* 136 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 137 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 138 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 139 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, char const *)
+/* 140 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 141 */ _CFFI_OP(_CFFI_OP_NOOP, 14),
+/* 142 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 143 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, float *, size_t, size_t *)
+/* 144 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 145 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 146 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 147 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 148 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 149 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, float const *, size_t, float *, size_t, size_t *)
+/* 150 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 151 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 152 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 153 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 154 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
-/* 155 */ _CFFI_OP(_CFFI_OP_POINTER, 327), // bc_windows *
-/* 156 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
-/* 157 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 158 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 153 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 154 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 155 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 156 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 157 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler *, int16_t const *, size_t, float *, size_t, size_t *)
+/* 158 */ _CFFI_OP(_CFFI_OP_NOOP, 134),
+/* 159 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 160 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 161 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 162 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
-/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
-/* 164 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 165 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 166 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 167 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 168 */ _CFFI_OP(_CFFI_OP_POINTER, 332), // int *
-/* 169 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 170 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
-/* 171 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
-/* 172 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
-/* 173 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 174 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 175 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 168),
-/* 177 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 178 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float *, size_t, size_t, bc_normalize)
-/* 179 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 180 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 181 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 182 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
-/* 183 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 184 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float *)
-/* 185 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 161 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 162 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 163 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 164 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 165 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_resampler_tables *, int32_t, int32_t, void *, size_t)
+/* 166 */ _CFFI_OP(_CFFI_OP_POINTER, 381), // bc_resampler_tables *
+/* 167 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 168 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 169 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 170 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 171 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 172 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *)
+/* 173 */ _CFFI_OP(_CFFI_OP_POINTER, 383), // bc_tflm *
+/* 174 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 175 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *, bc_tflm_tables const *, void *, size_t)
+/* 176 */ _CFFI_OP(_CFFI_OP_NOOP, 173),
+/* 177 */ _CFFI_OP(_CFFI_OP_POINTER, 385), // bc_tflm_tables const *
+/* 178 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 179 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 180 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 181 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm *, int16_t const *, size_t, uint16_t *, size_t, size_t *)
+/* 182 */ _CFFI_OP(_CFFI_OP_NOOP, 173),
+/* 183 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 184 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 185 */ _CFFI_OP(_CFFI_OP_POINTER, 395), // uint16_t *
 /* 186 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 187 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 188 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
-/* 190 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 192 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 193 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 194 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
+/* 189 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config *, int32_t)
+/* 190 */ _CFFI_OP(_CFFI_OP_POINTER, 384), // bc_tflm_config *
+/* 191 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 192 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 193 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config const *)
+/* 194 */ _CFFI_OP(_CFFI_OP_POINTER, 384), // bc_tflm_config const *
 /* 195 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
-/* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 198 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 199 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 200 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 201 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 202 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 203 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 204 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 205 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
-/* 206 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 207 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 209 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 210 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
-/* 211 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 212 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(float const *, size_t, int32_t, float *)
-/* 213 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
-/* 214 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 215 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 216 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 196 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_tflm_config const *, bc_tflm_tables *, void *, size_t)
+/* 197 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
+/* 198 */ _CFFI_OP(_CFFI_OP_POINTER, 385), // bc_tflm_tables *
+/* 199 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 200 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 201 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 202 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, bc_frontend *, size_t, size_t, void *, size_t)
+/* 203 */ _CFFI_OP(_CFFI_OP_POINTER, 388), // bc_windows *
+/* 204 */ _CFFI_OP(_CFFI_OP_NOOP, 1),
+/* 205 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 206 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 207 */ _CFFI_OP(_CFFI_OP_NOOP, 3),
+/* 208 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 209 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 210 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, float const *, size_t, float *, size_t *, int *)
+/* 211 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 212 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 213 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 214 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 215 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 216 */ _CFFI_OP(_CFFI_OP_POINTER, 394), // int *
 /* 217 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
-/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
-/* 220 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
-/* 222 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 223 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 224 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 225 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
-/* 226 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 227 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
-/* 228 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 218 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(bc_windows *, int16_t const *, size_t, float *, size_t *, int *)
+/* 219 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 220 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 221 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 222 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 223 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 224 */ _CFFI_OP(_CFFI_OP_NOOP, 216),
+/* 225 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 226 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float *, size_t, size_t, bc_normalize)
+/* 227 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 228 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
 /* 229 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 230 */ _CFFI_OP(_CFFI_OP_POINTER, 330), // int16_t *
-/* 231 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 232 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
-/* 233 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 234 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
-/* 235 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
-/* 236 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 237 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 230),
-/* 239 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 240 */ _CFFI_OP(_CFFI_OP_FUNCTION, 245), // bc_status()(int32_t, int32_t)
-/* 241 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 242 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 230 */ _CFFI_OP(_CFFI_OP_ENUM, 8), // bc_normalize
+/* 231 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 232 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float *)
+/* 233 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 234 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 235 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 236 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 237 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float *, size_t, bc_fit)
+/* 238 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 239 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 240 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 241 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 242 */ _CFFI_OP(_CFFI_OP_ENUM, 3), // bc_fit
 /* 243 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
-/* 245 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
-/* 246 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 247 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
-/* 248 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 249 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 250 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
-/* 251 */ _CFFI_OP(_CFFI_OP_POINTER, 312), // bc_frontend const *
+/* 244 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 245 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 246 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 247 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 248 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 249 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 250 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 251 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
 /* 252 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
-/* 254 */ _CFFI_OP(_CFFI_OP_NOOP, 251),
+/* 253 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, float, int32_t, int8_t *)
+/* 254 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
 /* 255 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 256 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 257 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
-/* 258 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 256 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 257 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 258 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
 /* 259 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
-/* 261 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
-/* 262 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 263 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
-/* 264 */ _CFFI_OP(_CFFI_OP_POINTER, 319), // bc_resampler const *
+/* 260 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(float const *, size_t, int32_t, float *)
+/* 261 */ _CFFI_OP(_CFFI_OP_NOOP, 24),
+/* 262 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 263 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 264 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
 /* 265 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
-/* 267 */ _CFFI_OP(_CFFI_OP_NOOP, 264),
+/* 266 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, float, int32_t, int32_t, size_t *, size_t *)
+/* 267 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
 /* 268 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 269 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 270 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
-/* 271 */ _CFFI_OP(_CFFI_OP_POINTER, 322), // bc_tflm const *
-/* 272 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 273 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
-/* 275 */ _CFFI_OP(_CFFI_OP_NOOP, 146),
-/* 276 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 277 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
-/* 278 */ _CFFI_OP(_CFFI_OP_NOOP, 129),
-/* 279 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 280 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
-/* 281 */ _CFFI_OP(_CFFI_OP_POINTER, 327), // bc_windows const *
-/* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 283 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
-/* 284 */ _CFFI_OP(_CFFI_OP_NOOP, 281),
-/* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 286 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
-/* 288 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 269 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 13),
+/* 270 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 271 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 272 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 273 */ _CFFI_OP(_CFFI_OP_NOOP, 20),
+/* 274 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 275 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, int16_t *, size_t, bc_fit)
+/* 276 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 277 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 278 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 279 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 280 */ _CFFI_OP(_CFFI_OP_NOOP, 242),
+/* 281 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 282 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int16_t const *, size_t, int32_t, int16_t *)
+/* 283 */ _CFFI_OP(_CFFI_OP_NOOP, 48),
+/* 284 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 285 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 286 */ _CFFI_OP(_CFFI_OP_NOOP, 115),
+/* 287 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 288 */ _CFFI_OP(_CFFI_OP_FUNCTION, 293), // bc_status()(int32_t, int32_t)
 /* 289 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 290 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 291 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
-/* 292 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 293 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
-/* 294 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 295 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 296 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(bc_windows *)
-/* 297 */ _CFFI_OP(_CFFI_OP_NOOP, 155),
-/* 298 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 299 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(uint16_t const *, size_t, float *)
-/* 300 */ _CFFI_OP(_CFFI_OP_POINTER, 333), // uint16_t const *
-/* 301 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 302 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
-/* 303 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 304 */ _CFFI_OP(_CFFI_OP_FUNCTION, 346), // void()(uint16_t const *, size_t, int8_t *)
-/* 305 */ _CFFI_OP(_CFFI_OP_NOOP, 300),
-/* 306 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
-/* 307 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
-/* 308 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
-/* 309 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
-/* 310 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
-/* 311 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
-/* 312 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
-/* 313 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
-/* 314 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
-/* 315 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
-/* 316 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
-/* 317 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
-/* 318 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
-/* 319 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_resampler
-/* 320 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_resampler_tables
-/* 321 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
-/* 322 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_tflm
-/* 323 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_tflm_config
-/* 324 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm_tables
-/* 325 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
-/* 326 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
-/* 327 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // bc_windows
-/* 328 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
-/* 329 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
-/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
-/* 331 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
-/* 332 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
-/* 333 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
-/* 334 */ _CFFI_OP(_CFFI_OP_POINTER, 336), // uint32_t *
-/* 335 */ _CFFI_OP(_CFFI_OP_POINTER, 336), // uint32_t const *
-/* 336 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
-/* 337 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
-/* 338 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[12]
-/* 339 */ (_cffi_opcode_t)(12),
-/* 340 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[32]
-/* 341 */ (_cffi_opcode_t)(32),
-/* 342 */ _CFFI_OP(_CFFI_OP_ARRAY, 337), // uint64_t[64]
-/* 343 */ (_cffi_opcode_t)(64),
-/* 344 */ _CFFI_OP(_CFFI_OP_POINTER, 345), // union bc_tflm_bin *
-/* 345 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // union bc_tflm_bin
-/* 346 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
+/* 290 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 291 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 292 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(bc_status)
+/* 293 */ _CFFI_OP(_CFFI_OP_ENUM, 11), // bc_status
+/* 294 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 295 */ _CFFI_OP(_CFFI_OP_FUNCTION, 14), // char const *()(size_t)
+/* 296 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 297 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 298 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *)
+/* 299 */ _CFFI_OP(_CFFI_OP_POINTER, 370), // bc_frontend const *
+/* 300 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 301 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend const *, size_t)
+/* 302 */ _CFFI_OP(_CFFI_OP_NOOP, 299),
+/* 303 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 304 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 305 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_config const *)
+/* 306 */ _CFFI_OP(_CFFI_OP_NOOP, 2),
+/* 307 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 308 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_frontend_tables const *)
+/* 309 */ _CFFI_OP(_CFFI_OP_NOOP, 8),
+/* 310 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 311 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *)
+/* 312 */ _CFFI_OP(_CFFI_OP_POINTER, 373), // bc_integer const *
+/* 313 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 314 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer const *, size_t)
+/* 315 */ _CFFI_OP(_CFFI_OP_NOOP, 312),
+/* 316 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 317 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 318 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_integer_tables const *)
+/* 319 */ _CFFI_OP(_CFFI_OP_NOOP, 109),
+/* 320 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 321 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *)
+/* 322 */ _CFFI_OP(_CFFI_OP_POINTER, 380), // bc_resampler const *
+/* 323 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 324 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_resampler const *, size_t)
+/* 325 */ _CFFI_OP(_CFFI_OP_NOOP, 322),
+/* 326 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 327 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 328 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm const *, size_t)
+/* 329 */ _CFFI_OP(_CFFI_OP_POINTER, 383), // bc_tflm const *
+/* 330 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 331 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 332 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_config const *)
+/* 333 */ _CFFI_OP(_CFFI_OP_NOOP, 194),
+/* 334 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 335 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_tflm_tables const *)
+/* 336 */ _CFFI_OP(_CFFI_OP_NOOP, 177),
+/* 337 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 338 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *)
+/* 339 */ _CFFI_OP(_CFFI_OP_POINTER, 388), // bc_windows const *
+/* 340 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 341 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(bc_windows const *, size_t)
+/* 342 */ _CFFI_OP(_CFFI_OP_NOOP, 339),
+/* 343 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 344 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 345 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t)
+/* 346 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 347 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 348 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 349 */ _CFFI_OP(_CFFI_OP_FUNCTION, 4), // size_t()(int32_t, int32_t, size_t)
+/* 350 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 351 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 21),
+/* 352 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 353 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 354 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(bc_windows *)
+/* 355 */ _CFFI_OP(_CFFI_OP_NOOP, 203),
+/* 356 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 357 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(uint16_t const *, size_t, float *)
+/* 358 */ _CFFI_OP(_CFFI_OP_POINTER, 395), // uint16_t const *
+/* 359 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 360 */ _CFFI_OP(_CFFI_OP_NOOP, 18),
+/* 361 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 362 */ _CFFI_OP(_CFFI_OP_FUNCTION, 410), // void()(uint16_t const *, size_t, int8_t *)
+/* 363 */ _CFFI_OP(_CFFI_OP_NOOP, 358),
+/* 364 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 28),
+/* 365 */ _CFFI_OP(_CFFI_OP_NOOP, 42),
+/* 366 */ _CFFI_OP(_CFFI_OP_FUNCTION_END, 0),
+/* 367 */ _CFFI_OP(_CFFI_OP_ENUM, 1), // bc_compression
+/* 368 */ _CFFI_OP(_CFFI_OP_ENUM, 2), // bc_dct_norm
+/* 369 */ _CFFI_OP(_CFFI_OP_ENUM, 4), // bc_framing
+/* 370 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 0), // bc_frontend
+/* 371 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 1), // bc_frontend_config
+/* 372 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 2), // bc_frontend_tables
+/* 373 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 3), // bc_integer
+/* 374 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 4), // bc_integer_int8
+/* 375 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 5), // bc_integer_tables
+/* 376 */ _CFFI_OP(_CFFI_OP_ENUM, 5), // bc_mel_norm
+/* 377 */ _CFFI_OP(_CFFI_OP_ENUM, 6), // bc_mel_scale
+/* 378 */ _CFFI_OP(_CFFI_OP_ENUM, 7), // bc_mel_slopes
+/* 379 */ _CFFI_OP(_CFFI_OP_ENUM, 9), // bc_pooling
+/* 380 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 6), // bc_resampler
+/* 381 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 7), // bc_resampler_tables
+/* 382 */ _CFFI_OP(_CFFI_OP_ENUM, 10), // bc_spectrum
+/* 383 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 8), // bc_tflm
+/* 384 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 10), // bc_tflm_config
+/* 385 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 11), // bc_tflm_tables
+/* 386 */ _CFFI_OP(_CFFI_OP_ENUM, 12), // bc_window
+/* 387 */ _CFFI_OP(_CFFI_OP_ENUM, 13), // bc_window_position
+/* 388 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 12), // bc_windows
+/* 389 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 2), // char
+/* 390 */ _CFFI_OP(_CFFI_OP_ENUM, 0), // enum $1
+/* 391 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 19), // int16_t
+/* 392 */ _CFFI_OP(_CFFI_OP_POINTER, 41), // int32_t const *
+/* 393 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 17), // int8_t
+/* 394 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 7), // int
+/* 395 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 20), // uint16_t
+/* 396 */ _CFFI_OP(_CFFI_OP_POINTER, 398), // uint32_t *
+/* 397 */ _CFFI_OP(_CFFI_OP_POINTER, 398), // uint32_t const *
+/* 398 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 22), // uint32_t
+/* 399 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 24), // uint64_t
+/* 400 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[12]
+/* 401 */ (_cffi_opcode_t)(12),
+/* 402 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[32]
+/* 403 */ (_cffi_opcode_t)(32),
+/* 404 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[64]
+/* 405 */ (_cffi_opcode_t)(64),
+/* 406 */ _CFFI_OP(_CFFI_OP_ARRAY, 399), // uint64_t[8]
+/* 407 */ (_cffi_opcode_t)(8),
+/* 408 */ _CFFI_OP(_CFFI_OP_POINTER, 409), // union bc_tflm_bin *
+/* 409 */ _CFFI_OP(_CFFI_OP_STRUCT_UNION, 9), // union bc_tflm_bin
+/* 410 */ _CFFI_OP(_CFFI_OP_PRIMITIVE, 0), // void
 };
 
 static int _cffi_const_BC_DESCRIPTOR_CENTROID(unsigned long long *o)
@@ -1674,7 +1739,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   if (x2 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x3, _cffi_type(182), arg3) < 0)
+  if (_cffi_to_c((char *)&x3, _cffi_type(230), arg3) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1684,7 +1749,7 @@ _cffi_f_bc_features_normalize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1755,7 +1820,7 @@ _cffi_f_bc_features_quantize(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1815,7 +1880,7 @@ _cffi_f_bc_fit_length(PyObject *self, PyObject *args)
   if (x3 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x4, _cffi_type(194), arg4) < 0)
+  if (_cffi_to_c((char *)&x4, _cffi_type(242), arg4) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1825,7 +1890,7 @@ _cffi_f_bc_fit_length(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1873,10 +1938,10 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(230), arg2, (char **)&x2);
+      _cffi_type(115), arg2, (char **)&x2);
   if (datasize != 0) {
     x2 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(230), arg2, (char **)&x2,
+    if (_cffi_convert_array_argument(_cffi_type(115), arg2, (char **)&x2,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -1885,7 +1950,7 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
   if (x3 == (size_t)-1 && PyErr_Occurred())
     return NULL;
 
-  if (_cffi_to_c((char *)&x4, _cffi_type(194), arg4) < 0)
+  if (_cffi_to_c((char *)&x4, _cffi_type(242), arg4) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -1895,7 +1960,7 @@ _cffi_f_bc_fit_length_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -1933,7 +1998,7 @@ _cffi_f_bc_frontend_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2020,7 +2085,7 @@ _cffi_f_bc_frontend_compute(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2107,7 +2172,7 @@ _cffi_f_bc_frontend_compute_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2189,7 +2254,7 @@ _cffi_f_bc_frontend_compute_raw(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2271,7 +2336,7 @@ _cffi_f_bc_frontend_compute_raw_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2341,7 +2406,7 @@ _cffi_f_bc_frontend_finish_raw(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2411,7 +2476,7 @@ _cffi_f_bc_frontend_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2434,10 +2499,10 @@ _cffi_f_bc_frontend_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2531,7 +2596,7 @@ _cffi_f_bc_frontend_flush_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2560,10 +2625,10 @@ _cffi_f_bc_frontend_frame_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2649,7 +2714,7 @@ _cffi_f_bc_frontend_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2719,7 +2784,7 @@ _cffi_f_bc_frontend_init_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2782,10 +2847,10 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(80), arg0, (char **)&x0);
+      _cffi_type(86), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(80), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2819,7 +2884,7 @@ _cffi_f_bc_frontend_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -2842,10 +2907,10 @@ _cffi_f_bc_frontend_n_features(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -2910,7 +2975,7 @@ _cffi_f_bc_frontend_profile(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3027,7 +3092,7 @@ _cffi_f_bc_frontend_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3056,10 +3121,10 @@ _cffi_f_bc_frontend_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3162,7 +3227,7 @@ _cffi_f_bc_frontend_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3261,7 +3326,7 @@ _cffi_f_bc_frontend_push_int8(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3322,10 +3387,10 @@ _cffi_f_bc_frontend_raw_width(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3366,10 +3431,10 @@ _cffi_f_bc_frontend_room(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3476,7 +3541,7 @@ _cffi_f_bc_frontend_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3520,6 +3585,920 @@ _cffi_f_bc_frontend_work_size(PyObject *self, PyObject *arg0)
 }
 #else
 #  define _cffi_f_bc_frontend_work_size _cffi_d_bc_frontend_work_size
+#endif
+
+static bc_status _cffi_d_bc_integer_check(bc_frontend_config const * x0)
+{
+  return bc_integer_check(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_check(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_check(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_check _cffi_d_bc_integer_check
+#endif
+
+static bc_status _cffi_d_bc_integer_compute(bc_integer * x0, int16_t const * x1, size_t x2, int16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_integer_compute(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_compute(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t const * x1;
+  size_t x2;
+  int16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_compute", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(115), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_compute(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_compute _cffi_d_bc_integer_compute
+#endif
+
+static bc_status _cffi_d_bc_integer_flush(bc_integer * x0, int16_t * x1, size_t x2, size_t * x3)
+{
+  return bc_integer_flush(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t * x1;
+  size_t x2;
+  size_t * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_flush", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(115), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(115), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush _cffi_d_bc_integer_flush
+#endif
+
+static size_t _cffi_d_bc_integer_flush_count(bc_integer const * x0)
+{
+  return bc_integer_flush_count(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush_count(PyObject *self, PyObject *arg0)
+{
+  bc_integer const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(312), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush_count(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush_count _cffi_d_bc_integer_flush_count
+#endif
+
+static bc_status _cffi_d_bc_integer_flush_int8(bc_integer * x0, bc_integer_int8 const * x1, int8_t * x2, size_t x3, size_t * x4)
+{
+  return bc_integer_flush_int8(x0, x1, x2, x3, x4);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_flush_int8(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_int8 const * x1;
+  int8_t * x2;
+  size_t x3;
+  size_t * x4;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_flush_int8", 5, 5, &arg0, &arg1, &arg2, &arg3, &arg4))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(93), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(93), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_flush_int8(x0, x1, x2, x3, x4); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_flush_int8 _cffi_d_bc_integer_flush_int8
+#endif
+
+static size_t _cffi_d_bc_integer_frame_count(bc_integer const * x0, size_t x1)
+{
+  return bc_integer_frame_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_frame_count(PyObject *self, PyObject *args)
+{
+  bc_integer const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_frame_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(312), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_frame_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_frame_count _cffi_d_bc_integer_frame_count
+#endif
+
+static bc_status _cffi_d_bc_integer_init(bc_integer * x0, bc_integer_tables const * x1, void * x2, size_t x3)
+{
+  return bc_integer_init(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_init(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_tables const * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_init", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_init(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_init _cffi_d_bc_integer_init
+#endif
+
+static bc_status _cffi_d_bc_integer_make_int8(bc_integer_tables const * x0, float x1, int32_t x2, bc_integer_int8 * x3)
+{
+  return bc_integer_make_int8(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_make_int8(PyObject *self, PyObject *args)
+{
+  bc_integer_tables const * x0;
+  float x1;
+  int32_t x2;
+  bc_integer_int8 * x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_make_int8", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = (float)_cffi_to_c_float(arg1);
+  if (x1 == (float)-1 && PyErr_Occurred())
+    return NULL;
+
+  x2 = _cffi_to_c_int(arg2, int32_t);
+  if (x2 == (int32_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(131), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (bc_integer_int8 *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(131), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_make_int8(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_make_int8 _cffi_d_bc_integer_make_int8
+#endif
+
+static bc_status _cffi_d_bc_integer_make_tables(bc_frontend_config const * x0, bc_integer_tables * x1, void * x2, size_t x3)
+{
+  return bc_integer_make_tables(x0, x1, x2, x3);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_make_tables(PyObject *self, PyObject *args)
+{
+  bc_frontend_config const * x0;
+  bc_integer_tables * x1;
+  void * x2;
+  size_t x3;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_make_tables", 4, 4, &arg0, &arg1, &arg2, &arg3))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(81), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_tables *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(81), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(3), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (void *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(3), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_make_tables(x0, x1, x2, x3); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_make_tables _cffi_d_bc_integer_make_tables
+#endif
+
+static size_t _cffi_d_bc_integer_n_features(bc_integer const * x0)
+{
+  return bc_integer_n_features(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_n_features(PyObject *self, PyObject *arg0)
+{
+  bc_integer const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(312), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_n_features(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_n_features _cffi_d_bc_integer_n_features
+#endif
+
+static bc_status _cffi_d_bc_integer_push(bc_integer * x0, int16_t const * x1, size_t x2, int16_t * x3, size_t x4, size_t * x5)
+{
+  return bc_integer_push(x0, x1, x2, x3, x4, x5);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  int16_t const * x1;
+  size_t x2;
+  int16_t * x3;
+  size_t x4;
+  size_t * x5;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push", 6, 6, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x2 = _cffi_to_c_int(arg2, size_t);
+  if (x2 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(115), arg3, (char **)&x3);
+  if (datasize != 0) {
+    x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x4 = _cffi_to_c_int(arg4, size_t);
+  if (x4 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg5, (char **)&x5);
+  if (datasize != 0) {
+    x5 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg5, (char **)&x5,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push(x0, x1, x2, x3, x4, x5); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push _cffi_d_bc_integer_push
+#endif
+
+static size_t _cffi_d_bc_integer_push_count(bc_integer const * x0, size_t x1)
+{
+  return bc_integer_push_count(x0, x1);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push_count(PyObject *self, PyObject *args)
+{
+  bc_integer const * x0;
+  size_t x1;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push_count", 2, 2, &arg0, &arg1))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(312), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(312), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x1 = _cffi_to_c_int(arg1, size_t);
+  if (x1 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push_count(x0, x1); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push_count _cffi_d_bc_integer_push_count
+#endif
+
+static bc_status _cffi_d_bc_integer_push_int8(bc_integer * x0, bc_integer_int8 const * x1, int16_t const * x2, size_t x3, int8_t * x4, size_t x5, size_t * x6)
+{
+  return bc_integer_push_int8(x0, x1, x2, x3, x4, x5, x6);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_push_int8(PyObject *self, PyObject *args)
+{
+  bc_integer * x0;
+  bc_integer_int8 const * x1;
+  int16_t const * x2;
+  size_t x3;
+  int8_t * x4;
+  size_t x5;
+  size_t * x6;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  bc_status result;
+  PyObject *pyresult;
+  PyObject *arg0;
+  PyObject *arg1;
+  PyObject *arg2;
+  PyObject *arg3;
+  PyObject *arg4;
+  PyObject *arg5;
+  PyObject *arg6;
+
+  if (!PyArg_UnpackTuple(args, "bc_integer_push_int8", 7, 7, &arg0, &arg1, &arg2, &arg3, &arg4, &arg5, &arg6))
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(92), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(92), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(93), arg1, (char **)&x1);
+  if (datasize != 0) {
+    x1 = ((size_t)datasize) <= 640 ? (bc_integer_int8 const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(93), arg1, (char **)&x1,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(48), arg2, (char **)&x2);
+  if (datasize != 0) {
+    x2 = ((size_t)datasize) <= 640 ? (int16_t const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(48), arg2, (char **)&x2,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x3 = _cffi_to_c_int(arg3, size_t);
+  if (x3 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(42), arg4, (char **)&x4);
+  if (datasize != 0) {
+    x4 = ((size_t)datasize) <= 640 ? (int8_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(42), arg4, (char **)&x4,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  x5 = _cffi_to_c_int(arg5, size_t);
+  if (x5 == (size_t)-1 && PyErr_Occurred())
+    return NULL;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(20), arg6, (char **)&x6);
+  if (datasize != 0) {
+    x6 = ((size_t)datasize) <= 640 ? (size_t *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(20), arg6, (char **)&x6,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_push_int8(x0, x1, x2, x3, x4, x5, x6); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_push_int8 _cffi_d_bc_integer_push_int8
+#endif
+
+static size_t _cffi_d_bc_integer_ram_size(bc_integer_tables const * x0)
+{
+  return bc_integer_ram_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_ram_size(PyObject *self, PyObject *arg0)
+{
+  bc_integer_tables const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(109), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_integer_tables const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(109), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_ram_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_ram_size _cffi_d_bc_integer_ram_size
+#endif
+
+static size_t _cffi_d_bc_integer_tables_size(bc_frontend_config const * x0)
+{
+  return bc_integer_tables_size(x0);
+}
+#ifndef PYPY_VERSION
+static PyObject *
+_cffi_f_bc_integer_tables_size(PyObject *self, PyObject *arg0)
+{
+  bc_frontend_config const * x0;
+  Py_ssize_t datasize;
+  struct _cffi_freeme_s *large_args_free = NULL;
+  size_t result;
+  PyObject *pyresult;
+
+  datasize = _cffi_prepare_pointer_call_argument(
+      _cffi_type(2), arg0, (char **)&x0);
+  if (datasize != 0) {
+    x0 = ((size_t)datasize) <= 640 ? (bc_frontend_config const *)alloca((size_t)datasize) : NULL;
+    if (_cffi_convert_array_argument(_cffi_type(2), arg0, (char **)&x0,
+            datasize, &large_args_free) < 0)
+      return NULL;
+  }
+
+  Py_BEGIN_ALLOW_THREADS
+  _cffi_restore_errno();
+  { result = bc_integer_tables_size(x0); }
+  _cffi_save_errno();
+  Py_END_ALLOW_THREADS
+
+  (void)self; /* unused */
+  pyresult = _cffi_from_c_int(result, size_t);
+  if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
+  return pyresult;
+}
+#else
+#  define _cffi_f_bc_integer_tables_size _cffi_d_bc_integer_tables_size
 #endif
 
 static bc_status _cffi_d_bc_normalize_peak(float const * x0, size_t x1, float * x2)
@@ -3573,7 +4552,7 @@ _cffi_f_bc_normalize_peak(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3614,7 +4593,7 @@ _cffi_f_bc_resampler_check(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   return pyresult;
 }
 #else
@@ -3646,10 +4625,10 @@ _cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(86), arg0, (char **)&x0);
+      _cffi_type(134), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3683,7 +4662,7 @@ _cffi_f_bc_resampler_flush(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3706,10 +4685,10 @@ _cffi_f_bc_resampler_flush_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(264), arg0, (char **)&x0);
+      _cffi_type(322), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(264), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(322), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3754,19 +4733,19 @@ _cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(86), arg0, (char **)&x0);
+      _cffi_type(134), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(87), arg1, (char **)&x1);
+      _cffi_type(135), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_resampler_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(87), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(135), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3791,7 +4770,7 @@ _cffi_f_bc_resampler_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3902,10 +4881,10 @@ _cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(118), arg0, (char **)&x0);
+      _cffi_type(166), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(118), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(166), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -3938,7 +4917,7 @@ _cffi_f_bc_resampler_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -3975,10 +4954,10 @@ _cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(86), arg0, (char **)&x0);
+      _cffi_type(134), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4025,7 +5004,7 @@ _cffi_f_bc_resampler_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4054,10 +5033,10 @@ _cffi_f_bc_resampler_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(264), arg0, (char **)&x0);
+      _cffi_type(322), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(264), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(322), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4110,10 +5089,10 @@ _cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(86), arg0, (char **)&x0);
+      _cffi_type(134), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4160,7 +5139,7 @@ _cffi_f_bc_resampler_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4269,10 +5248,10 @@ _cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(86), arg0, (char **)&x0);
+      _cffi_type(134), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_resampler *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(86), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(134), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4293,7 +5272,7 @@ _cffi_f_bc_resampler_use_isa(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4313,7 +5292,7 @@ _cffi_f_bc_status_string(PyObject *self, PyObject *arg0)
   char const * result;
   PyObject *pyresult;
 
-  if (_cffi_to_c((char *)&x0, _cffi_type(245), arg0) < 0)
+  if (_cffi_to_c((char *)&x0, _cffi_type(293), arg0) < 0)
     return NULL;
 
   Py_BEGIN_ALLOW_THREADS
@@ -4345,10 +5324,10 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(146), arg0, (char **)&x0);
+      _cffi_type(194), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4360,7 +5339,7 @@ _cffi_f_bc_tflm_check(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4389,10 +5368,10 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(142), arg0, (char **)&x0);
+      _cffi_type(190), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(142), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(190), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4408,7 +5387,7 @@ _cffi_f_bc_tflm_default(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4441,19 +5420,19 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(125), arg0, (char **)&x0);
+      _cffi_type(173), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(129), arg1, (char **)&x1);
+      _cffi_type(177), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(129), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(177), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4478,7 +5457,7 @@ _cffi_f_bc_tflm_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4511,19 +5490,19 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(146), arg0, (char **)&x0);
+      _cffi_type(194), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(150), arg1, (char **)&x1);
+      _cffi_type(198), arg1, (char **)&x1);
   if (datasize != 0) {
     x1 = ((size_t)datasize) <= 640 ? (bc_tflm_tables *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(150), arg1, (char **)&x1,
+    if (_cffi_convert_array_argument(_cffi_type(198), arg1, (char **)&x1,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4548,7 +5527,7 @@ _cffi_f_bc_tflm_make_tables(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4585,10 +5564,10 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(125), arg0, (char **)&x0);
+      _cffi_type(173), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4607,10 +5586,10 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(137), arg3, (char **)&x3);
+      _cffi_type(185), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (uint16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(137), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(185), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4635,7 +5614,7 @@ _cffi_f_bc_tflm_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4664,10 +5643,10 @@ _cffi_f_bc_tflm_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(271), arg0, (char **)&x0);
+      _cffi_type(329), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(271), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(329), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4706,10 +5685,10 @@ _cffi_f_bc_tflm_ram_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(129), arg0, (char **)&x0);
+      _cffi_type(177), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_tables const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(129), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(177), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4744,10 +5723,10 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(125), arg0, (char **)&x0);
+      _cffi_type(173), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(125), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(173), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4759,7 +5738,7 @@ _cffi_f_bc_tflm_reset(PyObject *self, PyObject *arg0)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -4782,10 +5761,10 @@ _cffi_f_bc_tflm_tables_size(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(146), arg0, (char **)&x0);
+      _cffi_type(194), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_tflm_config const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(146), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(194), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4826,10 +5805,10 @@ _cffi_f_bc_tflm_to_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(300), arg0, (char **)&x0);
+      _cffi_type(358), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(300), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(358), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4883,10 +5862,10 @@ _cffi_f_bc_tflm_to_int8(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(300), arg0, (char **)&x0);
+      _cffi_type(358), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (uint16_t const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(300), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(358), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -4976,7 +5955,7 @@ _cffi_f_bc_to_mono(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5026,10 +6005,10 @@ _cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(230), arg3, (char **)&x3);
+      _cffi_type(115), arg3, (char **)&x3);
   if (datasize != 0) {
     x3 = ((size_t)datasize) <= 640 ? (int16_t *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(230), arg3, (char **)&x3,
+    if (_cffi_convert_array_argument(_cffi_type(115), arg3, (char **)&x3,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5041,7 +6020,7 @@ _cffi_f_bc_to_mono_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5129,7 +6108,7 @@ _cffi_f_bc_trim(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5217,7 +6196,7 @@ _cffi_f_bc_trim_int16(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5254,10 +6233,10 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(155), arg0, (char **)&x0);
+      _cffi_type(203), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5299,7 +6278,7 @@ _cffi_f_bc_windows_init(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5336,10 +6315,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(155), arg0, (char **)&x0);
+      _cffi_type(203), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5376,10 +6355,10 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(168), arg5, (char **)&x5);
+      _cffi_type(216), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(168), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(216), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5391,7 +6370,7 @@ _cffi_f_bc_windows_push(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5420,10 +6399,10 @@ _cffi_f_bc_windows_push_count(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(281), arg0, (char **)&x0);
+      _cffi_type(339), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5476,10 +6455,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(155), arg0, (char **)&x0);
+      _cffi_type(203), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5516,10 +6495,10 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   }
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(168), arg5, (char **)&x5);
+      _cffi_type(216), arg5, (char **)&x5);
   if (datasize != 0) {
     x5 = ((size_t)datasize) <= 640 ? (int *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(168), arg5, (char **)&x5,
+    if (_cffi_convert_array_argument(_cffi_type(216), arg5, (char **)&x5,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5531,7 +6510,7 @@ _cffi_f_bc_windows_push_float(PyObject *self, PyObject *args)
   Py_END_ALLOW_THREADS
 
   (void)self; /* unused */
-  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(245));
+  pyresult = _cffi_from_c_deref((char *)&result, _cffi_type(293));
   if (large_args_free != NULL) _cffi_free_array_arguments(large_args_free);
   return pyresult;
 }
@@ -5560,10 +6539,10 @@ _cffi_f_bc_windows_ram_size(PyObject *self, PyObject *args)
     return NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(251), arg0, (char **)&x0);
+      _cffi_type(299), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_frontend const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(251), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(299), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5600,10 +6579,10 @@ _cffi_f_bc_windows_reset(PyObject *self, PyObject *arg0)
   struct _cffi_freeme_s *large_args_free = NULL;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(155), arg0, (char **)&x0);
+      _cffi_type(203), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(155), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(203), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5638,10 +6617,10 @@ _cffi_f_bc_windows_room(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(281), arg0, (char **)&x0);
+      _cffi_type(339), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5676,10 +6655,10 @@ _cffi_f_bc_windows_row_count(PyObject *self, PyObject *arg0)
   PyObject *pyresult;
 
   datasize = _cffi_prepare_pointer_call_argument(
-      _cffi_type(281), arg0, (char **)&x0);
+      _cffi_type(339), arg0, (char **)&x0);
   if (datasize != 0) {
     x0 = ((size_t)datasize) <= 640 ? (bc_windows const *)alloca((size_t)datasize) : NULL;
-    if (_cffi_convert_array_argument(_cffi_type(281), arg0, (char **)&x0,
+    if (_cffi_convert_array_argument(_cffi_type(339), arg0, (char **)&x0,
             datasize, &large_args_free) < 0)
       return NULL;
   }
@@ -5771,6 +6750,75 @@ static void _cffi_checkfld__bc_frontend_tables(bc_frontend_tables *p)
   { float const * *tmp = &p->dct; (void)tmp; }
 }
 struct _cffi_align__bc_frontend_tables { char x; bc_frontend_tables y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer(bc_integer *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  { uint64_t(*tmp)[8] = &p->opaque; (void)tmp; }
+}
+struct _cffi_align__bc_integer { char x; bc_integer y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer_int8(bc_integer_int8 *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->mantissa) | 0);  /* check that 'bc_integer_int8.mantissa' is an integer */
+  (void)((p->reciprocal) | 0);  /* check that 'bc_integer_int8.reciprocal' is an integer */
+  (void)((p->shift) | 0);  /* check that 'bc_integer_int8.shift' is an integer */
+  (void)((p->zero_point) | 0);  /* check that 'bc_integer_int8.zero_point' is an integer */
+}
+struct _cffi_align__bc_integer_int8 { char x; bc_integer_int8 y; };
+
+_CFFI_UNUSED_FN
+static void _cffi_checkfld__bc_integer_tables(bc_integer_tables *p)
+{
+  /* only to generate compile-time warnings or errors */
+  (void)p;
+  (void)((p->n_fft) | 0);  /* check that 'bc_integer_tables.n_fft' is an integer */
+  (void)((p->hop_length) | 0);  /* check that 'bc_integer_tables.hop_length' is an integer */
+  (void)((p->frame_length) | 0);  /* check that 'bc_integer_tables.frame_length' is an integer */
+  (void)((p->pad) | 0);  /* check that 'bc_integer_tables.pad' is an integer */
+  (void)((p->mirrored) | 0);  /* check that 'bc_integer_tables.mirrored' is an integer */
+  (void)((p->window_start) | 0);  /* check that 'bc_integer_tables.window_start' is an integer */
+  (void)((p->window_length) | 0);  /* check that 'bc_integer_tables.window_length' is an integer */
+  (void)((p->magnitude) | 0);  /* check that 'bc_integer_tables.magnitude' is an integer */
+  (void)((p->n_mels) | 0);  /* check that 'bc_integer_tables.n_mels' is an integer */
+  (void)((p->n_mfcc) | 0);  /* check that 'bc_integer_tables.n_mfcc' is an integer */
+  (void)((p->first_radix) | 0);  /* check that 'bc_integer_tables.first_radix' is an integer */
+  (void)((p->sample_shift) | 0);  /* check that 'bc_integer_tables.sample_shift' is an integer */
+  (void)((p->fraction_bits) | 0);  /* check that 'bc_integer_tables.fraction_bits' is an integer */
+  (void)((p->level_per_log2) | 0);  /* check that 'bc_integer_tables.level_per_log2' is an integer */
+  (void)((p->ref_level) | 0);  /* check that 'bc_integer_tables.ref_level' is an integer */
+  (void)((p->floor_level) | 0);  /* check that 'bc_integer_tables.floor_level' is an integer */
+  (void)((p->adds_offset) | 0);  /* check that 'bc_integer_tables.adds_offset' is an integer */
+  (void)((p->offset_exponent) | 0);  /* check that 'bc_integer_tables.offset_exponent' is an integer */
+  (void)((p->dct_shift) | 0);  /* check that 'bc_integer_tables.dct_shift' is an integer */
+  (void)((p->offset_mantissa) | 0);  /* check that 'bc_integer_tables.offset_mantissa' is an integer */
+  { int32_t const * *tmp = &p->window; (void)tmp; }
+  (void)((p->n_window) | 0);  /* check that 'bc_integer_tables.n_window' is an integer */
+  { uint16_t const * *tmp = &p->order; (void)tmp; }
+  (void)((p->n_order) | 0);  /* check that 'bc_integer_tables.n_order' is an integer */
+  { int32_t const * *tmp = &p->twiddles; (void)tmp; }
+  (void)((p->n_twiddles) | 0);  /* check that 'bc_integer_tables.n_twiddles' is an integer */
+  { int32_t const * *tmp = &p->split; (void)tmp; }
+  (void)((p->n_split) | 0);  /* check that 'bc_integer_tables.n_split' is an integer */
+  { uint16_t const * *tmp = &p->bands; (void)tmp; }
+  (void)((p->n_bands) | 0);  /* check that 'bc_integer_tables.n_bands' is an integer */
+  { int16_t const * *tmp = &p->band_exponents; (void)tmp; }
+  (void)((p->n_band_exponents) | 0);  /* check that 'bc_integer_tables.n_band_exponents' is an integer */
+  { uint16_t const * *tmp = &p->weights; (void)tmp; }
+  (void)((p->n_weights) | 0);  /* check that 'bc_integer_tables.n_weights' is an integer */
+  { uint32_t const * *tmp = &p->log2_steps; (void)tmp; }
+  (void)((p->n_log2_steps) | 0);  /* check that 'bc_integer_tables.n_log2_steps' is an integer */
+  { uint32_t const * *tmp = &p->sqrt_steps; (void)tmp; }
+  (void)((p->n_sqrt_steps) | 0);  /* check that 'bc_integer_tables.n_sqrt_steps' is an integer */
+  { int32_t const * *tmp = &p->dct; (void)tmp; }
+  (void)((p->n_dct) | 0);  /* check that 'bc_integer_tables.n_dct' is an integer */
+}
+struct _cffi_align__bc_integer_tables { char x; bc_integer_tables y; };
 
 _CFFI_UNUSED_FN
 static void _cffi_checkfld__bc_resampler(bc_resampler *p)
@@ -5961,10 +7009,10 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "BC_WINDOW_POSITION_CENTER", (void *)_cffi_const_BC_WINDOW_POSITION_CENTER, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POSITION_LEFT", (void *)_cffi_const_BC_WINDOW_POSITION_LEFT, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
   { "BC_WINDOW_POVEY", (void *)_cffi_const_BC_WINDOW_POVEY, _CFFI_OP(_CFFI_OP_ENUM, -1), (void *)0 },
-  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 178), (void *)_cffi_d_bc_features_normalize },
-  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 205), (void *)_cffi_d_bc_features_quantize },
-  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_fit_length },
-  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 227), (void *)_cffi_d_bc_fit_length_int16 },
+  { "bc_features_normalize", (void *)_cffi_f_bc_features_normalize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 226), (void *)_cffi_d_bc_features_normalize },
+  { "bc_features_quantize", (void *)_cffi_f_bc_features_quantize, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_features_quantize },
+  { "bc_fit_length", (void *)_cffi_f_bc_fit_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 237), (void *)_cffi_d_bc_fit_length },
+  { "bc_fit_length_int16", (void *)_cffi_f_bc_fit_length_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 275), (void *)_cffi_d_bc_fit_length_int16 },
   { "bc_frontend_check", (void *)_cffi_f_bc_frontend_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 76), (void *)_cffi_d_bc_frontend_check },
   { "bc_frontend_compute", (void *)_cffi_f_bc_frontend_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_compute },
   { "bc_frontend_compute_int16", (void *)_cffi_f_bc_frontend_compute_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_compute_int16 },
@@ -5972,70 +7020,85 @@ static const struct _cffi_global_s _cffi_globals[] = {
   { "bc_frontend_compute_raw_int16", (void *)_cffi_f_bc_frontend_compute_raw_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 64), (void *)_cffi_d_bc_frontend_compute_raw_int16 },
   { "bc_frontend_finish_raw", (void *)_cffi_f_bc_frontend_finish_raw, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_finish_raw },
   { "bc_frontend_flush", (void *)_cffi_f_bc_frontend_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 16), (void *)_cffi_d_bc_frontend_flush },
-  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_flush_count },
+  { "bc_frontend_flush_count", (void *)_cffi_f_bc_frontend_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_flush_count },
   { "bc_frontend_flush_int8", (void *)_cffi_f_bc_frontend_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 38), (void *)_cffi_d_bc_frontend_flush_int8 },
-  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_frame_count },
+  { "bc_frontend_frame_count", (void *)_cffi_f_bc_frontend_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_frame_count },
   { "bc_frontend_init", (void *)_cffi_f_bc_frontend_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 0), (void *)_cffi_d_bc_frontend_init },
   { "bc_frontend_init_tables", (void *)_cffi_f_bc_frontend_init_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 6), (void *)_cffi_d_bc_frontend_init_tables },
-  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_frontend_isa_name },
-  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_frontend_make_tables },
-  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_n_features },
+  { "bc_frontend_isa_name", (void *)_cffi_f_bc_frontend_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_frontend_isa_name },
+  { "bc_frontend_make_tables", (void *)_cffi_f_bc_frontend_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_frontend_make_tables },
+  { "bc_frontend_n_features", (void *)_cffi_f_bc_frontend_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_n_features },
   { "bc_frontend_profile", (void *)_cffi_f_bc_frontend_profile, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 72), (void *)_cffi_d_bc_frontend_profile },
-  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_frontend_profile_name },
+  { "bc_frontend_profile_name", (void *)_cffi_f_bc_frontend_profile_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_frontend_profile_name },
   { "bc_frontend_push", (void *)_cffi_f_bc_frontend_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 46), (void *)_cffi_d_bc_frontend_push },
-  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_push_count },
+  { "bc_frontend_push_count", (void *)_cffi_f_bc_frontend_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_push_count },
   { "bc_frontend_push_float", (void *)_cffi_f_bc_frontend_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 22), (void *)_cffi_d_bc_frontend_push_float },
   { "bc_frontend_push_int8", (void *)_cffi_f_bc_frontend_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 54), (void *)_cffi_d_bc_frontend_push_int8 },
-  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 257), (void *)_cffi_d_bc_frontend_ram_size },
-  { "bc_frontend_raw_width", (void *)_cffi_f_bc_frontend_raw_width, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 250), (void *)_cffi_d_bc_frontend_raw_width },
-  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_frontend_room },
-  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 257), (void *)_cffi_d_bc_frontend_tables_size },
+  { "bc_frontend_ram_size", (void *)_cffi_f_bc_frontend_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_frontend_ram_size },
+  { "bc_frontend_raw_width", (void *)_cffi_f_bc_frontend_raw_width, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 298), (void *)_cffi_d_bc_frontend_raw_width },
+  { "bc_frontend_room", (void *)_cffi_f_bc_frontend_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_frontend_room },
+  { "bc_frontend_tables_size", (void *)_cffi_f_bc_frontend_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_frontend_tables_size },
   { "bc_frontend_use_isa", (void *)_cffi_f_bc_frontend_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 12), (void *)_cffi_d_bc_frontend_use_isa },
-  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 260), (void *)_cffi_d_bc_frontend_work_size },
-  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 184), (void *)_cffi_d_bc_normalize_peak },
-  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 240), (void *)_cffi_d_bc_resampler_check },
-  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 95), (void *)_cffi_d_bc_resampler_flush },
-  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 263), (void *)_cffi_d_bc_resampler_flush_count },
-  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 85), (void *)_cffi_d_bc_resampler_init },
-  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 247), (void *)_cffi_d_bc_resampler_isa_name },
-  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 291), (void *)_cffi_d_bc_resampler_length },
-  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 117), (void *)_cffi_d_bc_resampler_make_tables },
-  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 109), (void *)_cffi_d_bc_resampler_push },
-  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 266), (void *)_cffi_d_bc_resampler_push_count },
-  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 101), (void *)_cffi_d_bc_resampler_push_float },
-  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 287), (void *)_cffi_d_bc_resampler_ram_size },
-  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 287), (void *)_cffi_d_bc_resampler_tables_size },
-  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 91), (void *)_cffi_d_bc_resampler_use_isa },
-  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 244), (void *)_cffi_d_bc_status_string },
-  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 145), (void *)_cffi_d_bc_tflm_check },
-  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 141), (void *)_cffi_d_bc_tflm_default },
-  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 127), (void *)_cffi_d_bc_tflm_init },
-  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 148), (void *)_cffi_d_bc_tflm_make_tables },
-  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 133), (void *)_cffi_d_bc_tflm_push },
-  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 270), (void *)_cffi_d_bc_tflm_push_count },
-  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 277), (void *)_cffi_d_bc_tflm_ram_size },
-  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 124), (void *)_cffi_d_bc_tflm_reset },
-  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 274), (void *)_cffi_d_bc_tflm_tables_size },
-  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 299), (void *)_cffi_d_bc_tflm_to_float },
-  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 304), (void *)_cffi_d_bc_tflm_to_int8 },
-  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 212), (void *)_cffi_d_bc_to_mono },
-  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 234), (void *)_cffi_d_bc_to_mono_int16 },
-  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_trim },
-  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_trim_int16 },
-  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 154), (void *)_cffi_d_bc_windows_init },
-  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 170), (void *)_cffi_d_bc_windows_push },
-  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 283), (void *)_cffi_d_bc_windows_push_count },
-  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 162), (void *)_cffi_d_bc_windows_push_float },
-  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 253), (void *)_cffi_d_bc_windows_ram_size },
-  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 296), (void *)_cffi_d_bc_windows_reset },
-  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_room },
-  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 280), (void *)_cffi_d_bc_windows_row_count },
+  { "bc_frontend_work_size", (void *)_cffi_f_bc_frontend_work_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 308), (void *)_cffi_d_bc_frontend_work_size },
+  { "bc_integer_check", (void *)_cffi_f_bc_integer_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 76), (void *)_cffi_d_bc_integer_check },
+  { "bc_integer_compute", (void *)_cffi_f_bc_integer_compute, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 119), (void *)_cffi_d_bc_integer_compute },
+  { "bc_integer_flush", (void *)_cffi_f_bc_integer_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 113), (void *)_cffi_d_bc_integer_flush },
+  { "bc_integer_flush_count", (void *)_cffi_f_bc_integer_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 311), (void *)_cffi_d_bc_integer_flush_count },
+  { "bc_integer_flush_int8", (void *)_cffi_f_bc_integer_flush_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 100), (void *)_cffi_d_bc_integer_flush_int8 },
+  { "bc_integer_frame_count", (void *)_cffi_f_bc_integer_frame_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 314), (void *)_cffi_d_bc_integer_frame_count },
+  { "bc_integer_init", (void *)_cffi_f_bc_integer_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 107), (void *)_cffi_d_bc_integer_init },
+  { "bc_integer_make_int8", (void *)_cffi_f_bc_integer_make_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 127), (void *)_cffi_d_bc_integer_make_int8 },
+  { "bc_integer_make_tables", (void *)_cffi_f_bc_integer_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 79), (void *)_cffi_d_bc_integer_make_tables },
+  { "bc_integer_n_features", (void *)_cffi_f_bc_integer_n_features, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 311), (void *)_cffi_d_bc_integer_n_features },
+  { "bc_integer_push", (void *)_cffi_f_bc_integer_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 119), (void *)_cffi_d_bc_integer_push },
+  { "bc_integer_push_count", (void *)_cffi_f_bc_integer_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 314), (void *)_cffi_d_bc_integer_push_count },
+  { "bc_integer_push_int8", (void *)_cffi_f_bc_integer_push_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 91), (void *)_cffi_d_bc_integer_push_int8 },
+  { "bc_integer_ram_size", (void *)_cffi_f_bc_integer_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 318), (void *)_cffi_d_bc_integer_ram_size },
+  { "bc_integer_tables_size", (void *)_cffi_f_bc_integer_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 305), (void *)_cffi_d_bc_integer_tables_size },
+  { "bc_normalize_peak", (void *)_cffi_f_bc_normalize_peak, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 232), (void *)_cffi_d_bc_normalize_peak },
+  { "bc_resampler_check", (void *)_cffi_f_bc_resampler_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 288), (void *)_cffi_d_bc_resampler_check },
+  { "bc_resampler_flush", (void *)_cffi_f_bc_resampler_flush, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 143), (void *)_cffi_d_bc_resampler_flush },
+  { "bc_resampler_flush_count", (void *)_cffi_f_bc_resampler_flush_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 321), (void *)_cffi_d_bc_resampler_flush_count },
+  { "bc_resampler_init", (void *)_cffi_f_bc_resampler_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 133), (void *)_cffi_d_bc_resampler_init },
+  { "bc_resampler_isa_name", (void *)_cffi_f_bc_resampler_isa_name, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 295), (void *)_cffi_d_bc_resampler_isa_name },
+  { "bc_resampler_length", (void *)_cffi_f_bc_resampler_length, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 349), (void *)_cffi_d_bc_resampler_length },
+  { "bc_resampler_make_tables", (void *)_cffi_f_bc_resampler_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 165), (void *)_cffi_d_bc_resampler_make_tables },
+  { "bc_resampler_push", (void *)_cffi_f_bc_resampler_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 157), (void *)_cffi_d_bc_resampler_push },
+  { "bc_resampler_push_count", (void *)_cffi_f_bc_resampler_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 324), (void *)_cffi_d_bc_resampler_push_count },
+  { "bc_resampler_push_float", (void *)_cffi_f_bc_resampler_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 149), (void *)_cffi_d_bc_resampler_push_float },
+  { "bc_resampler_ram_size", (void *)_cffi_f_bc_resampler_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 345), (void *)_cffi_d_bc_resampler_ram_size },
+  { "bc_resampler_tables_size", (void *)_cffi_f_bc_resampler_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 345), (void *)_cffi_d_bc_resampler_tables_size },
+  { "bc_resampler_use_isa", (void *)_cffi_f_bc_resampler_use_isa, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 139), (void *)_cffi_d_bc_resampler_use_isa },
+  { "bc_status_string", (void *)_cffi_f_bc_status_string, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 292), (void *)_cffi_d_bc_status_string },
+  { "bc_tflm_check", (void *)_cffi_f_bc_tflm_check, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 193), (void *)_cffi_d_bc_tflm_check },
+  { "bc_tflm_default", (void *)_cffi_f_bc_tflm_default, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 189), (void *)_cffi_d_bc_tflm_default },
+  { "bc_tflm_init", (void *)_cffi_f_bc_tflm_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 175), (void *)_cffi_d_bc_tflm_init },
+  { "bc_tflm_make_tables", (void *)_cffi_f_bc_tflm_make_tables, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 196), (void *)_cffi_d_bc_tflm_make_tables },
+  { "bc_tflm_push", (void *)_cffi_f_bc_tflm_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 181), (void *)_cffi_d_bc_tflm_push },
+  { "bc_tflm_push_count", (void *)_cffi_f_bc_tflm_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 328), (void *)_cffi_d_bc_tflm_push_count },
+  { "bc_tflm_ram_size", (void *)_cffi_f_bc_tflm_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 335), (void *)_cffi_d_bc_tflm_ram_size },
+  { "bc_tflm_reset", (void *)_cffi_f_bc_tflm_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 172), (void *)_cffi_d_bc_tflm_reset },
+  { "bc_tflm_tables_size", (void *)_cffi_f_bc_tflm_tables_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 332), (void *)_cffi_d_bc_tflm_tables_size },
+  { "bc_tflm_to_float", (void *)_cffi_f_bc_tflm_to_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 357), (void *)_cffi_d_bc_tflm_to_float },
+  { "bc_tflm_to_int8", (void *)_cffi_f_bc_tflm_to_int8, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 362), (void *)_cffi_d_bc_tflm_to_int8 },
+  { "bc_to_mono", (void *)_cffi_f_bc_to_mono, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 260), (void *)_cffi_d_bc_to_mono },
+  { "bc_to_mono_int16", (void *)_cffi_f_bc_to_mono_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 282), (void *)_cffi_d_bc_to_mono_int16 },
+  { "bc_trim", (void *)_cffi_f_bc_trim, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 244), (void *)_cffi_d_bc_trim },
+  { "bc_trim_int16", (void *)_cffi_f_bc_trim_int16, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 266), (void *)_cffi_d_bc_trim_int16 },
+  { "bc_windows_init", (void *)_cffi_f_bc_windows_init, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 202), (void *)_cffi_d_bc_windows_init },
+  { "bc_windows_push", (void *)_cffi_f_bc_windows_push, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 218), (void *)_cffi_d_bc_windows_push },
+  { "bc_windows_push_count", (void *)_cffi_f_bc_windows_push_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 341), (void *)_cffi_d_bc_windows_push_count },
+  { "bc_windows_push_float", (void *)_cffi_f_bc_windows_push_float, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 210), (void *)_cffi_d_bc_windows_push_float },
+  { "bc_windows_ram_size", (void *)_cffi_f_bc_windows_ram_size, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_V, 301), (void *)_cffi_d_bc_windows_ram_size },
+  { "bc_windows_reset", (void *)_cffi_f_bc_windows_reset, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 354), (void *)_cffi_d_bc_windows_reset },
+  { "bc_windows_room", (void *)_cffi_f_bc_windows_room, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 338), (void *)_cffi_d_bc_windows_room },
+  { "bc_windows_row_count", (void *)_cffi_f_bc_windows_row_count, _CFFI_OP(_CFFI_OP_CPYTHON_BLTN_O, 338), (void *)_cffi_d_bc_windows_row_count },
 };
 
 static const struct _cffi_field_s _cffi_fields[] = {
   { "opaque", offsetof(bc_frontend, opaque),
               sizeof(((bc_frontend *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 342) },
+              _CFFI_OP(_CFFI_OP_NOOP, 404) },
   { "version", offsetof(bc_frontend_config, version),
                sizeof(((bc_frontend_config *)0)->version),
                _CFFI_OP(_CFFI_OP_NOOP, 41) },
@@ -6053,13 +7116,13 @@ static const struct _cffi_field_s _cffi_fields[] = {
                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "window", offsetof(bc_frontend_config, window),
               sizeof(((bc_frontend_config *)0)->window),
-              _CFFI_OP(_CFFI_OP_NOOP, 325) },
+              _CFFI_OP(_CFFI_OP_NOOP, 386) },
   { "window_position", offsetof(bc_frontend_config, window_position),
                        sizeof(((bc_frontend_config *)0)->window_position),
-                       _CFFI_OP(_CFFI_OP_NOOP, 326) },
+                       _CFFI_OP(_CFFI_OP_NOOP, 387) },
   { "framing", offsetof(bc_frontend_config, framing),
                sizeof(((bc_frontend_config *)0)->framing),
-               _CFFI_OP(_CFFI_OP_NOOP, 311) },
+               _CFFI_OP(_CFFI_OP_NOOP, 369) },
   { "preemphasis", offsetof(bc_frontend_config, preemphasis),
                    sizeof(((bc_frontend_config *)0)->preemphasis),
                    _CFFI_OP(_CFFI_OP_NOOP, 40) },
@@ -6068,16 +7131,16 @@ static const struct _cffi_field_s _cffi_fields[] = {
                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "spectrum", offsetof(bc_frontend_config, spectrum),
                 sizeof(((bc_frontend_config *)0)->spectrum),
-                _CFFI_OP(_CFFI_OP_NOOP, 321) },
+                _CFFI_OP(_CFFI_OP_NOOP, 382) },
   { "mel_scale", offsetof(bc_frontend_config, mel_scale),
                  sizeof(((bc_frontend_config *)0)->mel_scale),
-                 _CFFI_OP(_CFFI_OP_NOOP, 316) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 377) },
   { "mel_slopes", offsetof(bc_frontend_config, mel_slopes),
                   sizeof(((bc_frontend_config *)0)->mel_slopes),
-                  _CFFI_OP(_CFFI_OP_NOOP, 317) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 378) },
   { "mel_norm", offsetof(bc_frontend_config, mel_norm),
                 sizeof(((bc_frontend_config *)0)->mel_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 315) },
+                _CFFI_OP(_CFFI_OP_NOOP, 376) },
   { "n_mels", offsetof(bc_frontend_config, n_mels),
               sizeof(((bc_frontend_config *)0)->n_mels),
               _CFFI_OP(_CFFI_OP_NOOP, 41) },
@@ -6089,7 +7152,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
             _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "compression", offsetof(bc_frontend_config, compression),
                    sizeof(((bc_frontend_config *)0)->compression),
-                   _CFFI_OP(_CFFI_OP_NOOP, 309) },
+                   _CFFI_OP(_CFFI_OP_NOOP, 367) },
   { "log_offset", offsetof(bc_frontend_config, log_offset),
                   sizeof(((bc_frontend_config *)0)->log_offset),
                   _CFFI_OP(_CFFI_OP_NOOP, 40) },
@@ -6107,7 +7170,7 @@ static const struct _cffi_field_s _cffi_fields[] = {
               _CFFI_OP(_CFFI_OP_NOOP, 41) },
   { "dct_norm", offsetof(bc_frontend_config, dct_norm),
                 sizeof(((bc_frontend_config *)0)->dct_norm),
-                _CFFI_OP(_CFFI_OP_NOOP, 310) },
+                _CFFI_OP(_CFFI_OP_NOOP, 368) },
   { "lifter", offsetof(bc_frontend_config, lifter),
               sizeof(((bc_frontend_config *)0)->lifter),
               _CFFI_OP(_CFFI_OP_NOOP, 41) },
@@ -6122,67 +7185,202 @@ static const struct _cffi_field_s _cffi_fields[] = {
                _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "normalize", offsetof(bc_frontend_config, normalize),
                  sizeof(((bc_frontend_config *)0)->normalize),
-                 _CFFI_OP(_CFFI_OP_NOOP, 182) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 230) },
   { "pooling", offsetof(bc_frontend_config, pooling),
                sizeof(((bc_frontend_config *)0)->pooling),
-               _CFFI_OP(_CFFI_OP_NOOP, 318) },
+               _CFFI_OP(_CFFI_OP_NOOP, 379) },
   { "config", offsetof(bc_frontend_tables, config),
               sizeof(((bc_frontend_tables *)0)->config),
-              _CFFI_OP(_CFFI_OP_NOOP, 313) },
+              _CFFI_OP(_CFFI_OP_NOOP, 371) },
   { "ref_level", offsetof(bc_frontend_tables, ref_level),
                  sizeof(((bc_frontend_tables *)0)->ref_level),
                  _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "n_position", offsetof(bc_frontend_tables, n_position),
                   sizeof(((bc_frontend_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "position", offsetof(bc_frontend_tables, position),
                 sizeof(((bc_frontend_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 300) },
+                _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_twiddles", offsetof(bc_frontend_tables, n_twiddles),
                   sizeof(((bc_frontend_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "twiddles", offsetof(bc_frontend_tables, twiddles),
                 sizeof(((bc_frontend_tables *)0)->twiddles),
                 _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_split", offsetof(bc_frontend_tables, n_split),
                sizeof(((bc_frontend_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 336) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "split", offsetof(bc_frontend_tables, split),
              sizeof(((bc_frontend_tables *)0)->split),
              _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_window", offsetof(bc_frontend_tables, n_window),
                 sizeof(((bc_frontend_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "window", offsetof(bc_frontend_tables, window),
               sizeof(((bc_frontend_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_leak", offsetof(bc_frontend_tables, n_leak),
               sizeof(((bc_frontend_tables *)0)->n_leak),
-              _CFFI_OP(_CFFI_OP_NOOP, 336) },
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "leak", offsetof(bc_frontend_tables, leak),
             sizeof(((bc_frontend_tables *)0)->leak),
             _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_bands", offsetof(bc_frontend_tables, n_bands),
                sizeof(((bc_frontend_tables *)0)->n_bands),
-               _CFFI_OP(_CFFI_OP_NOOP, 336) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "bands", offsetof(bc_frontend_tables, bands),
              sizeof(((bc_frontend_tables *)0)->bands),
-             _CFFI_OP(_CFFI_OP_NOOP, 300) },
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_weights", offsetof(bc_frontend_tables, n_weights),
                  sizeof(((bc_frontend_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "weights", offsetof(bc_frontend_tables, weights),
                sizeof(((bc_frontend_tables *)0)->weights),
                _CFFI_OP(_CFFI_OP_NOOP, 24) },
   { "n_dct", offsetof(bc_frontend_tables, n_dct),
              sizeof(((bc_frontend_tables *)0)->n_dct),
-             _CFFI_OP(_CFFI_OP_NOOP, 336) },
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "dct", offsetof(bc_frontend_tables, dct),
            sizeof(((bc_frontend_tables *)0)->dct),
            _CFFI_OP(_CFFI_OP_NOOP, 24) },
+  { "opaque", offsetof(bc_integer, opaque),
+              sizeof(((bc_integer *)0)->opaque),
+              _CFFI_OP(_CFFI_OP_NOOP, 406) },
+  { "mantissa", offsetof(bc_integer_int8, mantissa),
+                sizeof(((bc_integer_int8 *)0)->mantissa),
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "reciprocal", offsetof(bc_integer_int8, reciprocal),
+                  sizeof(((bc_integer_int8 *)0)->reciprocal),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "shift", offsetof(bc_integer_int8, shift),
+             sizeof(((bc_integer_int8 *)0)->shift),
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "zero_point", offsetof(bc_integer_int8, zero_point),
+                  sizeof(((bc_integer_int8 *)0)->zero_point),
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "n_fft", offsetof(bc_integer_tables, n_fft),
+             sizeof(((bc_integer_tables *)0)->n_fft),
+             _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "hop_length", offsetof(bc_integer_tables, hop_length),
+                  sizeof(((bc_integer_tables *)0)->hop_length),
+                  _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "frame_length", offsetof(bc_integer_tables, frame_length),
+                    sizeof(((bc_integer_tables *)0)->frame_length),
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "pad", offsetof(bc_integer_tables, pad),
+           sizeof(((bc_integer_tables *)0)->pad),
+           _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "mirrored", offsetof(bc_integer_tables, mirrored),
+                sizeof(((bc_integer_tables *)0)->mirrored),
+                _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "window_start", offsetof(bc_integer_tables, window_start),
+                    sizeof(((bc_integer_tables *)0)->window_start),
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "window_length", offsetof(bc_integer_tables, window_length),
+                     sizeof(((bc_integer_tables *)0)->window_length),
+                     _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "magnitude", offsetof(bc_integer_tables, magnitude),
+                 sizeof(((bc_integer_tables *)0)->magnitude),
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "n_mels", offsetof(bc_integer_tables, n_mels),
+              sizeof(((bc_integer_tables *)0)->n_mels),
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "n_mfcc", offsetof(bc_integer_tables, n_mfcc),
+              sizeof(((bc_integer_tables *)0)->n_mfcc),
+              _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "first_radix", offsetof(bc_integer_tables, first_radix),
+                   sizeof(((bc_integer_tables *)0)->first_radix),
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "sample_shift", offsetof(bc_integer_tables, sample_shift),
+                    sizeof(((bc_integer_tables *)0)->sample_shift),
+                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "fraction_bits", offsetof(bc_integer_tables, fraction_bits),
+                     sizeof(((bc_integer_tables *)0)->fraction_bits),
+                     _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "level_per_log2", offsetof(bc_integer_tables, level_per_log2),
+                      sizeof(((bc_integer_tables *)0)->level_per_log2),
+                      _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "ref_level", offsetof(bc_integer_tables, ref_level),
+                 sizeof(((bc_integer_tables *)0)->ref_level),
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "floor_level", offsetof(bc_integer_tables, floor_level),
+                   sizeof(((bc_integer_tables *)0)->floor_level),
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "adds_offset", offsetof(bc_integer_tables, adds_offset),
+                   sizeof(((bc_integer_tables *)0)->adds_offset),
+                   _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "offset_exponent", offsetof(bc_integer_tables, offset_exponent),
+                       sizeof(((bc_integer_tables *)0)->offset_exponent),
+                       _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "dct_shift", offsetof(bc_integer_tables, dct_shift),
+                 sizeof(((bc_integer_tables *)0)->dct_shift),
+                 _CFFI_OP(_CFFI_OP_NOOP, 41) },
+  { "offset_mantissa", offsetof(bc_integer_tables, offset_mantissa),
+                       sizeof(((bc_integer_tables *)0)->offset_mantissa),
+                       _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "window", offsetof(bc_integer_tables, window),
+              sizeof(((bc_integer_tables *)0)->window),
+              _CFFI_OP(_CFFI_OP_NOOP, 392) },
+  { "n_window", offsetof(bc_integer_tables, n_window),
+                sizeof(((bc_integer_tables *)0)->n_window),
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "order", offsetof(bc_integer_tables, order),
+             sizeof(((bc_integer_tables *)0)->order),
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_order", offsetof(bc_integer_tables, n_order),
+               sizeof(((bc_integer_tables *)0)->n_order),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "twiddles", offsetof(bc_integer_tables, twiddles),
+                sizeof(((bc_integer_tables *)0)->twiddles),
+                _CFFI_OP(_CFFI_OP_NOOP, 392) },
+  { "n_twiddles", offsetof(bc_integer_tables, n_twiddles),
+                  sizeof(((bc_integer_tables *)0)->n_twiddles),
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "split", offsetof(bc_integer_tables, split),
+             sizeof(((bc_integer_tables *)0)->split),
+             _CFFI_OP(_CFFI_OP_NOOP, 392) },
+  { "n_split", offsetof(bc_integer_tables, n_split),
+               sizeof(((bc_integer_tables *)0)->n_split),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "bands", offsetof(bc_integer_tables, bands),
+             sizeof(((bc_integer_tables *)0)->bands),
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_bands", offsetof(bc_integer_tables, n_bands),
+               sizeof(((bc_integer_tables *)0)->n_bands),
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "band_exponents", offsetof(bc_integer_tables, band_exponents),
+                      sizeof(((bc_integer_tables *)0)->band_exponents),
+                      _CFFI_OP(_CFFI_OP_NOOP, 48) },
+  { "n_band_exponents", offsetof(bc_integer_tables, n_band_exponents),
+                        sizeof(((bc_integer_tables *)0)->n_band_exponents),
+                        _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "weights", offsetof(bc_integer_tables, weights),
+               sizeof(((bc_integer_tables *)0)->weights),
+               _CFFI_OP(_CFFI_OP_NOOP, 358) },
+  { "n_weights", offsetof(bc_integer_tables, n_weights),
+                 sizeof(((bc_integer_tables *)0)->n_weights),
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "log2_steps", offsetof(bc_integer_tables, log2_steps),
+                  sizeof(((bc_integer_tables *)0)->log2_steps),
+                  _CFFI_OP(_CFFI_OP_NOOP, 397) },
+  { "n_log2_steps", offsetof(bc_integer_tables, n_log2_steps),
+                    sizeof(((bc_integer_tables *)0)->n_log2_steps),
+                    _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "sqrt_steps", offsetof(bc_integer_tables, sqrt_steps),
+                  sizeof(((bc_integer_tables *)0)->sqrt_steps),
+                  _CFFI_OP(_CFFI_OP_NOOP, 397) },
+  { "n_sqrt_steps", offsetof(bc_integer_tables, n_sqrt_steps),
+                    sizeof(((bc_integer_tables *)0)->n_sqrt_steps),
+                    _CFFI_OP(_CFFI_OP_NOOP, 398) },
+  { "dct", offsetof(bc_integer_tables, dct),
+           sizeof(((bc_integer_tables *)0)->dct),
+           _CFFI_OP(_CFFI_OP_NOOP, 392) },
+  { "n_dct", offsetof(bc_integer_tables, n_dct),
+             sizeof(((bc_integer_tables *)0)->n_dct),
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "opaque", offsetof(bc_resampler, opaque),
               sizeof(((bc_resampler *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 340) },
+              _CFFI_OP(_CFFI_OP_NOOP, 402) },
   { "in_rate", offsetof(bc_resampler_tables, in_rate),
                sizeof(((bc_resampler_tables *)0)->in_rate),
                _CFFI_OP(_CFFI_OP_NOOP, 41) },
@@ -6203,22 +7401,22 @@ static const struct _cffi_field_s _cffi_fields[] = {
                 _CFFI_OP(_CFFI_OP_NOOP, 4) },
   { "tables", offsetof(bc_tflm, tables),
               sizeof(((bc_tflm *)0)->tables),
-              _CFFI_OP(_CFFI_OP_NOOP, 129) },
+              _CFFI_OP(_CFFI_OP_NOOP, 177) },
   { "bins", offsetof(bc_tflm, bins),
             sizeof(((bc_tflm *)0)->bins),
-            _CFFI_OP(_CFFI_OP_NOOP, 344) },
+            _CFFI_OP(_CFFI_OP_NOOP, 408) },
   { "noise", offsetof(bc_tflm, noise),
              sizeof(((bc_tflm *)0)->noise),
-             _CFFI_OP(_CFFI_OP_NOOP, 334) },
+             _CFFI_OP(_CFFI_OP_NOOP, 396) },
   { "samples", offsetof(bc_tflm, samples),
                sizeof(((bc_tflm *)0)->samples),
-               _CFFI_OP(_CFFI_OP_NOOP, 230) },
+               _CFFI_OP(_CFFI_OP_NOOP, 115) },
   { "next", offsetof(bc_tflm, next),
             sizeof(((bc_tflm *)0)->next),
-            _CFFI_OP(_CFFI_OP_NOOP, 336) },
+            _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "missing", offsetof(bc_tflm, missing),
                sizeof(((bc_tflm *)0)->missing),
-               _CFFI_OP(_CFFI_OP_NOOP, 336) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "sample_rate", offsetof(bc_tflm_config, sample_rate),
                    sizeof(((bc_tflm_config *)0)->sample_rate),
                    _CFFI_OP(_CFFI_OP_NOOP, 41) },
@@ -6239,120 +7437,126 @@ static const struct _cffi_field_s _cffi_fields[] = {
             _CFFI_OP(_CFFI_OP_NOOP, 40) },
   { "win_length", offsetof(bc_tflm_tables, win_length),
                   sizeof(((bc_tflm_tables *)0)->win_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "hop_length", offsetof(bc_tflm_tables, hop_length),
                   sizeof(((bc_tflm_tables *)0)->hop_length),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "n_fft", offsetof(bc_tflm_tables, n_fft),
              sizeof(((bc_tflm_tables *)0)->n_fft),
-             _CFFI_OP(_CFFI_OP_NOOP, 336) },
+             _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "n_channels", offsetof(bc_tflm_tables, n_channels),
                   sizeof(((bc_tflm_tables *)0)->n_channels),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "first_bin", offsetof(bc_tflm_tables, first_bin),
                  sizeof(((bc_tflm_tables *)0)->first_bin),
-                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "n_window", offsetof(bc_tflm_tables, n_window),
                 sizeof(((bc_tflm_tables *)0)->n_window),
-                _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "window", offsetof(bc_tflm_tables, window),
               sizeof(((bc_tflm_tables *)0)->window),
               _CFFI_OP(_CFFI_OP_NOOP, 48) },
   { "n_position", offsetof(bc_tflm_tables, n_position),
                   sizeof(((bc_tflm_tables *)0)->n_position),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "position", offsetof(bc_tflm_tables, position),
                 sizeof(((bc_tflm_tables *)0)->position),
-                _CFFI_OP(_CFFI_OP_NOOP, 300) },
+                _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_twiddles", offsetof(bc_tflm_tables, n_twiddles),
                   sizeof(((bc_tflm_tables *)0)->n_twiddles),
-                  _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                  _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "twiddles", offsetof(bc_tflm_tables, twiddles),
                 sizeof(((bc_tflm_tables *)0)->twiddles),
-                _CFFI_OP(_CFFI_OP_NOOP, 335) },
+                _CFFI_OP(_CFFI_OP_NOOP, 397) },
   { "n_split", offsetof(bc_tflm_tables, n_split),
                sizeof(((bc_tflm_tables *)0)->n_split),
-               _CFFI_OP(_CFFI_OP_NOOP, 336) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "split", offsetof(bc_tflm_tables, split),
              sizeof(((bc_tflm_tables *)0)->split),
-             _CFFI_OP(_CFFI_OP_NOOP, 335) },
+             _CFFI_OP(_CFFI_OP_NOOP, 397) },
   { "n_span", offsetof(bc_tflm_tables, n_span),
               sizeof(((bc_tflm_tables *)0)->n_span),
-              _CFFI_OP(_CFFI_OP_NOOP, 336) },
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "span", offsetof(bc_tflm_tables, span),
             sizeof(((bc_tflm_tables *)0)->span),
-            _CFFI_OP(_CFFI_OP_NOOP, 300) },
+            _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_weights", offsetof(bc_tflm_tables, n_weights),
                  sizeof(((bc_tflm_tables *)0)->n_weights),
-                 _CFFI_OP(_CFFI_OP_NOOP, 336) },
+                 _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "weights", offsetof(bc_tflm_tables, weights),
                sizeof(((bc_tflm_tables *)0)->weights),
-               _CFFI_OP(_CFFI_OP_NOOP, 300) },
+               _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "n_gain", offsetof(bc_tflm_tables, n_gain),
               sizeof(((bc_tflm_tables *)0)->n_gain),
-              _CFFI_OP(_CFFI_OP_NOOP, 336) },
+              _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "gain", offsetof(bc_tflm_tables, gain),
             sizeof(((bc_tflm_tables *)0)->gain),
             _CFFI_OP(_CFFI_OP_NOOP, 48) },
   { "n_curve", offsetof(bc_tflm_tables, n_curve),
                sizeof(((bc_tflm_tables *)0)->n_curve),
-               _CFFI_OP(_CFFI_OP_NOOP, 336) },
+               _CFFI_OP(_CFFI_OP_NOOP, 398) },
   { "curve", offsetof(bc_tflm_tables, curve),
              sizeof(((bc_tflm_tables *)0)->curve),
-             _CFFI_OP(_CFFI_OP_NOOP, 300) },
+             _CFFI_OP(_CFFI_OP_NOOP, 358) },
   { "opaque", offsetof(bc_windows, opaque),
               sizeof(((bc_windows *)0)->opaque),
-              _CFFI_OP(_CFFI_OP_NOOP, 338) },
+              _CFFI_OP(_CFFI_OP_NOOP, 400) },
 };
 
 static const struct _cffi_struct_union_s _cffi_struct_unions[] = {
-  { "bc_frontend", 312, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend", 370, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend), offsetof(struct _cffi_align__bc_frontend, y), 0, 1 },
-  { "bc_frontend_config", 313, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_config", 371, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_config), offsetof(struct _cffi_align__bc_frontend_config, y), 1, 30 },
-  { "bc_frontend_tables", 314, _CFFI_F_CHECK_FIELDS,
+  { "bc_frontend_tables", 372, _CFFI_F_CHECK_FIELDS,
     sizeof(bc_frontend_tables), offsetof(struct _cffi_align__bc_frontend_tables, y), 31, 18 },
-  { "bc_resampler", 319, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 49, 1 },
-  { "bc_resampler_tables", 320, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 50, 6 },
-  { "bc_tflm", 322, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 56, 6 },
-  { "bc_tflm_bin", 345, _CFFI_F_UNION|_CFFI_F_OPAQUE,
+  { "bc_integer", 373, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer), offsetof(struct _cffi_align__bc_integer, y), 49, 1 },
+  { "bc_integer_int8", 374, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_int8), offsetof(struct _cffi_align__bc_integer_int8, y), 50, 4 },
+  { "bc_integer_tables", 375, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_integer_tables), offsetof(struct _cffi_align__bc_integer_tables, y), 54, 40 },
+  { "bc_resampler", 380, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler), offsetof(struct _cffi_align__bc_resampler, y), 94, 1 },
+  { "bc_resampler_tables", 381, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_resampler_tables), offsetof(struct _cffi_align__bc_resampler_tables, y), 95, 6 },
+  { "bc_tflm", 383, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm), offsetof(struct _cffi_align__bc_tflm, y), 101, 6 },
+  { "bc_tflm_bin", 409, _CFFI_F_UNION|_CFFI_F_OPAQUE,
     (size_t)-1, -1, -1, 0 /* opaque */ },
-  { "bc_tflm_config", 323, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 62, 6 },
-  { "bc_tflm_tables", 324, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 68, 21 },
-  { "bc_windows", 327, _CFFI_F_CHECK_FIELDS,
-    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 89, 1 },
+  { "bc_tflm_config", 384, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_config), offsetof(struct _cffi_align__bc_tflm_config, y), 107, 6 },
+  { "bc_tflm_tables", 385, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_tflm_tables), offsetof(struct _cffi_align__bc_tflm_tables, y), 113, 21 },
+  { "bc_windows", 388, _CFFI_F_CHECK_FIELDS,
+    sizeof(bc_windows), offsetof(struct _cffi_align__bc_windows, y), 134, 1 },
 };
 
 static const struct _cffi_enum_s _cffi_enums[] = {
-  { "$1", 329, _cffi_prim_int(4, 0),
+  { "$1", 390, _cffi_prim_int(4, 0),
     "BC_DESCRIPTOR_CENTROID,BC_DESCRIPTOR_ROLLOFF,BC_DESCRIPTOR_BANDWIDTH,BC_DESCRIPTOR_ZCR,BC_DESCRIPTOR_RMS" },
-  { "bc_compression", 309, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
+  { "bc_compression", 367, _cffi_prim_int(sizeof(bc_compression), ((bc_compression)-1) <= 0),
     "BC_COMPRESSION_NONE,BC_COMPRESSION_DB,BC_COMPRESSION_LOG,BC_COMPRESSION_LOG_MAX,BC_COMPRESSION_LOG10_WHISPER,"
     "BC_COMPRESSION_PCEN,BC_COMPRESSION_TFLM" },
-  { "bc_dct_norm", 310, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
+  { "bc_dct_norm", 368, _cffi_prim_int(sizeof(bc_dct_norm), ((bc_dct_norm)-1) <= 0),
     "BC_DCT_NORM_NONE,BC_DCT_NORM_ORTHO,BC_DCT_NORM_HTK,BC_DCT_NORM_KALDI" },
-  { "bc_fit", 194, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
+  { "bc_fit", 242, _cffi_prim_int(sizeof(bc_fit), ((bc_fit)-1) <= 0),
     "BC_FIT_END,BC_FIT_CENTER" },
-  { "bc_framing", 311, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
+  { "bc_framing", 369, _cffi_prim_int(sizeof(bc_framing), ((bc_framing)-1) <= 0),
     "BC_FRAMING_LEFT,BC_FRAMING_CENTER_ZERO,BC_FRAMING_CENTER_REFLECT,BC_FRAMING_KALDI_SNIP,BC_FRAMING_KALDI_MIRROR" },
-  { "bc_mel_norm", 315, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
+  { "bc_mel_norm", 376, _cffi_prim_int(sizeof(bc_mel_norm), ((bc_mel_norm)-1) <= 0),
     "BC_MEL_NORM_NONE,BC_MEL_NORM_SLANEY" },
-  { "bc_mel_scale", 316, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
+  { "bc_mel_scale", 377, _cffi_prim_int(sizeof(bc_mel_scale), ((bc_mel_scale)-1) <= 0),
     "BC_MEL_SCALE_SLANEY,BC_MEL_SCALE_HTK" },
-  { "bc_mel_slopes", 317, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
+  { "bc_mel_slopes", 378, _cffi_prim_int(sizeof(bc_mel_slopes), ((bc_mel_slopes)-1) <= 0),
     "BC_MEL_SLOPES_HZ,BC_MEL_SLOPES_MEL,BC_MEL_SLOPES_BIN" },
-  { "bc_normalize", 182, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
+  { "bc_normalize", 230, _cffi_prim_int(sizeof(bc_normalize), ((bc_normalize)-1) <= 0),
     "BC_NORMALIZE_NONE,BC_NORMALIZE_WINDOW_MEAN,BC_NORMALIZE_WINDOW_MEAN_STD,BC_NORMALIZE_MIN_MAX" },
-  { "bc_pooling", 318, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
+  { "bc_pooling", 379, _cffi_prim_int(sizeof(bc_pooling), ((bc_pooling)-1) <= 0),
     "BC_POOLING_NONE,BC_POOLING_MEAN_STD,BC_POOLING_MEAN" },
-  { "bc_spectrum", 321, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
+  { "bc_spectrum", 382, _cffi_prim_int(sizeof(bc_spectrum), ((bc_spectrum)-1) <= 0),
     "BC_SPECTRUM_POWER,BC_SPECTRUM_MAGNITUDE" },
-  { "bc_status", 245, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
+  { "bc_status", 293, _cffi_prim_int(sizeof(bc_status), ((bc_status)-1) <= 0),
     "BC_OK,BC_NULL_POINTER,BC_RAM_TOO_SMALL,BC_OUTPUT_TOO_SMALL,BC_CLIP_TOO_SHORT,BC_TOO_FEW_FRAMES,BC_SAMPLE_NOT_FINITE,"
     "BC_NEEDS_WHOLE_CLIP,BC_NEEDS_STREAM,BC_UNKNOWN_PROFILE,BC_UNKNOWN_ISA,BC_BAD_TABLES,BC_BAD_QUANTIZATION,"
     "BC_BAD_WINDOW_LENGTH,BC_BAD_SAMPLE_RATE,BC_BAD_N_FFT,BC_BAD_WIN_LENGTH,BC_BAD_HOP_LENGTH,BC_BAD_WINDOW,"
@@ -6362,35 +7566,38 @@ static const struct _cffi_enum_s _cffi_enums[] = {
     "BC_BAD_ROLLOFF,BC_BAD_NORMALIZE,BC_BAD_POOLING,BC_BAD_TFLM_WIN_LENGTH,BC_BAD_TFLM_HOP_LENGTH,BC_BAD_TFLM_N_CHANNELS,"
     "BC_BAD_TFLM_FMIN,BC_BAD_TFLM_FMAX,BC_BAD_IN_RATE,BC_BAD_OUT_RATE,BC_BAD_N_CHANNELS,BC_BAD_TRIM_TOP_DB,"
     "BC_BAD_FRAME_LENGTH,BC_BAD_FIT" },
-  { "bc_window", 325, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
+  { "bc_window", 386, _cffi_prim_int(sizeof(bc_window), ((bc_window)-1) <= 0),
     "BC_WINDOW_HANN,BC_WINDOW_HANN_SYMMETRIC,BC_WINDOW_POVEY,BC_WINDOW_HANN_INTEGER" },
-  { "bc_window_position", 326, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
+  { "bc_window_position", 387, _cffi_prim_int(sizeof(bc_window_position), ((bc_window_position)-1) <= 0),
     "BC_WINDOW_POSITION_CENTER,BC_WINDOW_POSITION_LEFT" },
 };
 
 static const struct _cffi_typename_s _cffi_typenames[] = {
-  { "bc_compression", 309 },
-  { "bc_dct_norm", 310 },
-  { "bc_fit", 194 },
-  { "bc_framing", 311 },
-  { "bc_frontend", 312 },
-  { "bc_frontend_config", 313 },
-  { "bc_frontend_tables", 314 },
-  { "bc_mel_norm", 315 },
-  { "bc_mel_scale", 316 },
-  { "bc_mel_slopes", 317 },
-  { "bc_normalize", 182 },
-  { "bc_pooling", 318 },
-  { "bc_resampler", 319 },
-  { "bc_resampler_tables", 320 },
-  { "bc_spectrum", 321 },
-  { "bc_status", 245 },
-  { "bc_tflm", 322 },
-  { "bc_tflm_config", 323 },
-  { "bc_tflm_tables", 324 },
-  { "bc_window", 325 },
-  { "bc_window_position", 326 },
-  { "bc_windows", 327 },
+  { "bc_compression", 367 },
+  { "bc_dct_norm", 368 },
+  { "bc_fit", 242 },
+  { "bc_framing", 369 },
+  { "bc_frontend", 370 },
+  { "bc_frontend_config", 371 },
+  { "bc_frontend_tables", 372 },
+  { "bc_integer", 373 },
+  { "bc_integer_int8", 374 },
+  { "bc_integer_tables", 375 },
+  { "bc_mel_norm", 376 },
+  { "bc_mel_scale", 377 },
+  { "bc_mel_slopes", 378 },
+  { "bc_normalize", 230 },
+  { "bc_pooling", 379 },
+  { "bc_resampler", 380 },
+  { "bc_resampler_tables", 381 },
+  { "bc_spectrum", 382 },
+  { "bc_status", 293 },
+  { "bc_tflm", 383 },
+  { "bc_tflm_config", 384 },
+  { "bc_tflm_tables", 385 },
+  { "bc_window", 386 },
+  { "bc_window_position", 387 },
+  { "bc_windows", 388 },
 };
 
 static const struct _cffi_type_context_s _cffi_type_context = {
@@ -6400,12 +7607,12 @@ static const struct _cffi_type_context_s _cffi_type_context = {
   _cffi_struct_unions,
   _cffi_enums,
   _cffi_typenames,
-  168,  /* num_globals */
-  10,  /* num_struct_unions */
+  183,  /* num_globals */
+  13,  /* num_struct_unions */
   14,  /* num_enums */
-  22,  /* num_typenames */
+  25,  /* num_typenames */
   NULL,  /* no includes */
-  347,  /* num_types */
+  411,  /* num_types */
   0,  /* flags */
 };
 

@@ -18,6 +18,7 @@ HEADERS = (
     "status.h",
     "frontend.h",
     "tables.h",
+    "integer.h",
     "windows.h",
     "parts.h",
     "tflm.h",
