@@ -246,6 +246,7 @@ class _Attempt:
             ways.append({"framing": "kaldi-snip"})
         if recipe.framing == "kaldi-snip":
             ways.append({"framing": "left", "window_position": "left"})
+            ways.append({"framing": "left"})
         return ways
 
     def _with(self, match: Match, recipe: Recipe) -> Match | None:
@@ -260,9 +261,11 @@ class _Attempt:
     def _is_simpler(self, new: Match, old: Match) -> bool:
         return self._complexity(new) < self._complexity(old)
 
-    def _complexity(self, match: Match) -> tuple[float, float]:
+    def _complexity(self, match: Match) -> tuple[float, bool, float]:
+        """Few axes first; of two names of one framing the plain one."""
         differing = recipe_differences(self.trial, match, self.home)
-        return len(differing) + match.changes, match.mean
+        by_another_name = match.recipe.framing == "kaldi-snip" != self.home.framing
+        return len(differing) + match.changes, by_another_name, match.mean
 
     def explanation(self) -> Explanation:
         match = self._known_match()

@@ -34,6 +34,22 @@ BC_INLINE void store(float *p, bc_vf x) {
 
 /* ---- samples to the windowed frame ---- */
 
+void BC_JOIN(bc_from_int16_, BC_ISA)(const int16_t *pcm, size_t n, float *out) {
+    size_t i = 0;
+#if BC_LANES > 1
+    for (; i + BC_LANES <= n; i += BC_LANES) {
+        store(out + i, bc_vf_load_int16(pcm + i) * BC_INT16_SCALE);
+    }
+    if (i < n && n >= BC_LANES) { /* some of them again */
+        store(out + n - BC_LANES, bc_vf_load_int16(pcm + n - BC_LANES) * BC_INT16_SCALE);
+        return;
+    }
+#endif
+    for (; i < n; i++) {
+        out[i] = (float)pcm[i] * BC_INT16_SCALE;
+    }
+}
+
 /* In so many interleaved sums, joined as a tree. */
 static float mean_of(const float *x, size_t n) {
     float sum[BC_PARTIALS] = {0.0f};
@@ -91,6 +107,11 @@ static void load_windowed_run(const float *f32, const int16_t *s16, const float 
     if (s16 == NULL) {
         for (; i + BC_LANES <= n; i += BC_LANES) {
             store(out + i, load(f32 + i) * load(window + i));
+        }
+        if (BC_LANES > 1 && i < n && n >= BC_LANES) { /* some of them again */
+            i = n - BC_LANES;
+            store(out + i, load(f32 + i) * load(window + i));
+            return;
         }
     }
     for (; i < n; i++) {
@@ -302,17 +323,16 @@ BC_INLINE void columns(const bc_plan *plan, const float *x, bc_vc *z, size_t poi
     const float *w = plan->twiddles;
     for (size_t i = 0; i < stride; i += BC_LANES) {
         bc_vc v[32];
-#pragma GCC unroll 32
-        for (size_t j = 0; j < points; j++) {
-            size_t place = fours == 16 ? first * (4 * (j % 4) + j / 4 % 4) + j / 16 : first * (j % fours) + j / fours;
-            v[place] = load_pairs(x + 2 * (i + j * stride));
-        }
 #pragma GCC unroll 16
-        for (size_t at = 0; at < points; at += first) {
+        for (size_t at = 0; at < fours; at++) {
+            size_t start = fours == 16 ? 4 * (at % 4) + at / 4 : at;
+            for (size_t j = 0; j < first; j++) {
+                v[at * first + j] = load_pairs(x + 2 * (i + (start + j * fours) * stride));
+            }
             if (first == 2) {
-                butterfly2(v + at, 1);
+                butterfly2(v + at * first, 1);
             } else {
-                butterfly4(v + at, 1);
+                butterfly4(v + at * first, 1);
             }
         }
         if (fours > 1) {
@@ -507,9 +527,36 @@ BC_INLINE bc_four_places places_of(const float *levels, const uint16_t first[4])
 #endif
 }
 
+#if BC_LANES == 16
+/* Adds bins i .. i + 3 of each band, one after the other: loaded along the bands and transposed. */
+BC_INLINE bc_four sum_of_square(bc_four sum, bc_four_places level, size_t i, const float *weights) {
+    bc_four x[4], w;
+    for (size_t j = 0; j < 4; j++) {
+        __builtin_memcpy(&x[j], level.of[j] + i, sizeof x[j]);
+    }
+    bc_four low01 = BC_SHUFFLE_FOUR(x[0], x[1], 0, 4, 1, 5), high01 = BC_SHUFFLE_FOUR(x[0], x[1], 2, 6, 3, 7);
+    bc_four low23 = BC_SHUFFLE_FOUR(x[2], x[3], 0, 4, 1, 5), high23 = BC_SHUFFLE_FOUR(x[2], x[3], 2, 6, 3, 7);
+    x[0] = BC_SHUFFLE_FOUR(low01, low23, 0, 1, 4, 5);
+    x[1] = BC_SHUFFLE_FOUR(low01, low23, 2, 3, 6, 7);
+    x[2] = BC_SHUFFLE_FOUR(high01, high23, 0, 1, 4, 5);
+    x[3] = BC_SHUFFLE_FOUR(high01, high23, 2, 3, 6, 7);
+    for (size_t j = 0; j < 4; j++) {
+        __builtin_memcpy(&w, weights + 4 * (i + j), sizeof w);
+        sum += x[j] * w;
+    }
+    return sum;
+}
+#endif
+
 BC_INLINE bc_four sum_of_part(bc_four_places level, size_t i, size_t end, const float *weights) {
     bc_four sum = weighted(level, i, weights + 4 * i);
-    for (i++; i < end; i++) {
+    i++;
+#if BC_LANES == 16
+    for (; i + 4 <= end; i += 4) {
+        sum = sum_of_square(sum, level, i, weights);
+    }
+#endif
+    for (; i < end; i++) {
         sum = sum_of_fours(sum, weighted(level, i, weights + 4 * i));
     }
     return sum;
@@ -537,29 +584,55 @@ static void bands(const bc_plan *plan, const float *levels, float *row) {
     }
 }
 
-BC_INLINE bc_vf compressed(bc_compression compression, float offset, float reference, bc_vf x) {
-    switch (compression) {
-    case BC_COMPRESSION_DB: /* 10/ln 10 */
-        return bc_vf_ln(bc_vf_max(x, bc_splat(offset))) * 4.34294482f - reference;
-    case BC_COMPRESSION_LOG:
-        return bc_vf_ln(x + offset);
-    case BC_COMPRESSION_LOG_MAX:
-        return bc_vf_ln(bc_vf_max(x, bc_splat(offset)));
-    default: /* BC_COMPRESSION_LOG10_WHISPER: 1/ln 10 */
-        return bc_vf_ln(bc_vf_max(x, bc_splat(offset))) * 0.434294482f;
+/* So many vectors step by step: one logarithm alone is a long chain of operations. */
+#if BC_LANES > 1 && !defined(BC_MVE)
+#define BC_TOGETHER (BC_LANES == 16 ? 4 : 2)
+#else
+#define BC_TOGETHER 1
+#endif
+
+BC_INLINE void compress_vectors(bc_compression compression, float offset, float reference, bc_vf *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        x[i] = compression == BC_COMPRESSION_LOG ? x[i] + offset : bc_vf_max(x[i], bc_splat(offset));
+    }
+    if (n == 1) {
+        x[0] = bc_vf_ln(x[0]);
+    } else {
+        bc_vf_ln_of(x, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (compression == BC_COMPRESSION_DB) { /* 10/ln 10 */
+            x[i] = x[i] * 4.34294482f - reference;
+        } else if (compression == BC_COMPRESSION_LOG10_WHISPER) { /* 1/ln 10 */
+            x[i] = x[i] * 0.434294482f;
+        }
     }
 }
 
 BC_INLINE void compress_as(bc_compression compression, float offset, float reference, float *row, size_t n) {
     size_t i = 0;
+    for (; BC_TOGETHER > 1 && i + BC_TOGETHER * BC_LANES <= n; i += BC_TOGETHER * BC_LANES) {
+        bc_vf x[BC_TOGETHER];
+        for (size_t j = 0; j < BC_TOGETHER; j++) {
+            x[j] = load(row + i + j * BC_LANES);
+        }
+        compress_vectors(compression, offset, reference, x, BC_TOGETHER);
+        for (size_t j = 0; j < BC_TOGETHER; j++) {
+            store(row + i + j * BC_LANES, x[j]);
+        }
+    }
     for (; i + BC_LANES <= n; i += BC_LANES) {
-        store(row + i, compressed(compression, offset, reference, load(row + i)));
+        bc_vf x = load(row + i);
+        compress_vectors(compression, offset, reference, &x, 1);
+        store(row + i, x);
     }
 #if BC_LANES > 1
     if (i < n) {
         float rest[BC_LANES] = {0.0f};
         __builtin_memcpy(rest, row + i, (n - i) * sizeof *rest);
-        bc_vf_store(rest, compressed(compression, offset, reference, bc_vf_load(rest)));
+        bc_vf x = bc_vf_load(rest);
+        compress_vectors(compression, offset, reference, &x, 1);
+        bc_vf_store(rest, x);
         __builtin_memcpy(row + i, rest, (n - i) * sizeof *rest);
     }
 #endif

@@ -69,11 +69,14 @@ typedef int bc_frames_kernel(const struct bc_plan *plan, const bc_source *source
 /* Computes one frame into a row of n_mels floats and descriptors. */
 typedef void bc_frame_kernel(const struct bc_plan *plan, const bc_source *source, uint64_t frame, float *row);
 
+typedef void bc_from_int16_kernel(const int16_t *pcm, size_t n, float *out);
+
 typedef struct bc_isa {
     const char *name;
     size_t lanes;
     bc_frames_kernel *frames; /* NULL: one frame at a time */
     bc_frame_kernel *frame;
+    bc_from_int16_kernel *from_int16;
 } bc_isa;
 
 typedef struct bc_plan {
@@ -154,6 +157,8 @@ double bc_exp(double x);
 /* bc_frames.c and bc_frame.c, compiled once per instruction set. */
 bc_frames_kernel bc_frames_sse2, bc_frames_avx2, bc_frames_avx512, bc_frames_neon;
 bc_frame_kernel bc_frame_scalar, bc_frame_sse2, bc_frame_avx2, bc_frame_avx512, bc_frame_neon, bc_frame_mve;
+bc_from_int16_kernel bc_from_int16_scalar, bc_from_int16_sse2, bc_from_int16_avx2, bc_from_int16_avx512,
+    bc_from_int16_neon, bc_from_int16_mve;
 
 /* bc_frontend_isa.c */
 const bc_isa *bc_isa_at(size_t index);
@@ -164,7 +169,6 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg); /* all but po
 
 /* bc_samples.c: where samples come from. */
 int64_t bc_frame_start(const bc_plan *plan, uint64_t frame); /* of its n_fft samples; negative in the padding */
-void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out);
 size_t bc_samples_run(const bc_source *source, int64_t index, size_t n, size_t *at);
 float bc_padding_at(const bc_plan *plan, const bc_source *source, int64_t index);
 void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start, size_t n, float *out);

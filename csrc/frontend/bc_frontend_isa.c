@@ -7,21 +7,21 @@
 
 static const bc_isa candidates[] = {
 #ifdef BC_HAVE_AVX512
-    {"avx512", 16, bc_frames_avx512, bc_frame_avx512},
+    {"avx512", 16, bc_frames_avx512, bc_frame_avx512, bc_from_int16_avx512},
 #endif
 #ifdef BC_HAVE_AVX2
-    {"avx2", 8, bc_frames_avx2, bc_frame_avx2},
+    {"avx2", 8, bc_frames_avx2, bc_frame_avx2, bc_from_int16_avx2},
 #endif
 #ifdef BC_HAVE_SSE2
-    {"sse2", 4, bc_frames_sse2, bc_frame_sse2},
+    {"sse2", 4, bc_frames_sse2, bc_frame_sse2, bc_from_int16_sse2},
 #endif
 #ifdef BC_HAVE_NEON
-    {"neon", 4, bc_frames_neon, bc_frame_neon},
+    {"neon", 4, bc_frames_neon, bc_frame_neon, bc_from_int16_neon},
 #endif
 #ifdef BC_HAVE_MVE
-    {"mve", 4, NULL, bc_frame_mve},
+    {"mve", 4, NULL, bc_frame_mve, bc_from_int16_mve},
 #endif
-    {"scalar", 1, NULL, bc_frame_scalar},
+    {"scalar", 1, NULL, bc_frame_scalar, bc_from_int16_scalar},
 };
 
 static int present(size_t candidate) {

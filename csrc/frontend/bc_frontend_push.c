@@ -27,6 +27,9 @@ static uint64_t complete_frames(const bc_plan *plan, uint64_t n_samples) {
     if (ready_at(plan, next) > (int64_t)n_samples) {
         return 0;
     }
+    if (ready_at(plan, next + 1u) > (int64_t)n_samples) {
+        return 1; /* as in most pushes: without a division */
+    }
     uint64_t whole = (uint64_t)((int64_t)n_samples + plan->pad - plan->frame_length); /* the last one's latest start */
     uint64_t count = whole / hop + 1u - next;
     while (ready_at(plan, next + count - 1u) > (int64_t)n_samples) {
@@ -48,7 +51,7 @@ static void take(bc_plan *plan, const int16_t *s16, const float *f32, size_t n) 
         size_t run = plan->ring_size - plan->ring_next;
         run = run < n - done ? run : n - done;
         if (s16 != NULL) {
-            bc_samples_from_int16(s16 + done, run, to);
+            plan->isa->from_int16(s16 + done, run, to);
         } else {
             for (size_t i = 0; i < run; i++) {
                 to[i] = f32[done + i];

@@ -3,22 +3,6 @@
  * Where a frame's samples come from: a clip in memory or the ring of a stream, with padding at the ends.
  */
 #include "bc_frontend_internal.h"
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
-#include <arm_mve.h>
-#endif
-
-void bc_samples_from_int16(const int16_t *pcm, size_t n, float *out) {
-    size_t i = 0;
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
-    for (; i + 4 <= n; i += 4) {
-        vstrwq_f32(out + i, vmulq_n_f32(vcvtq_f32_s32(vldrhq_s32(pcm + i)), BC_INT16_SCALE));
-    }
-#endif
-    for (; i < n; i++) {
-        out[i] = (float)pcm[i] * BC_INT16_SCALE;
-    }
-}
-
 /* The bits of a float's magnitude grow with it, and those of infinity and NaN are the largest. */
 int bc_samples_are_finite(const float *pcm, size_t n) {
     int32_t bad = 0;
@@ -88,7 +72,7 @@ void bc_load_samples(const bc_plan *plan, const bc_source *source, int64_t start
             continue;
         }
         if (source->s16 != NULL) {
-            bc_samples_from_int16(source->s16 + at, run, out + i);
+            plan->isa->from_int16(source->s16 + at, run, out + i);
         } else {
             for (size_t j = 0; j < run; j++) {
                 out[i + j] = source->f32[at + j];

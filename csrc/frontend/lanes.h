@@ -61,9 +61,13 @@ BC_INLINE bc_vf bc_vf_load(const float *p) {
     return x;
 }
 BC_INLINE bc_vf bc_vf_load_int16(const int16_t *p) {
+#if defined(BC_MVE)
+    return bc_vf_of_int((bc_vi)vldrhq_s32(p));
+#else
     bc_vs x;
     __builtin_memcpy(&x, p, sizeof x);
     return __builtin_convertvector(x, bc_vf);
+#endif
 }
 BC_INLINE void bc_vf_store(float *p, bc_vf x) { __builtin_memcpy(p, &x, sizeof x); }
 
@@ -92,10 +96,13 @@ BC_INLINE void bc_vf_store(float *p, bc_vf x) { __builtin_memcpy(p, &x, sizeof x
 #define BC_MIRROR_FROM_NEXT 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1
 #endif
 
+typedef int32_t bc_four_indices __attribute__((vector_size(16)));
 #if defined(__clang__) || __GNUC__ >= 12
 #define BC_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define BC_SHUFFLE_FOUR BC_SHUFFLE /* of vectors of four, whatever BC_LANES */
 #else
 #define BC_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bc_vi){__VA_ARGS__})
+#define BC_SHUFFLE_FOUR(a, b, ...) __builtin_shuffle(a, b, (bc_four_indices){__VA_ARGS__})
 #endif
 
 /* Transposes a square of BC_LANES vectors by repeated perfect shuffles. */
