@@ -218,6 +218,9 @@ def _add_export(commands: Any) -> None:
         required=True,
         help="the front-end's constant tables, for flash",
     )
+    parser.add_argument(
+        "--integer", action="store_true", help="those of the integer front-end: no FPU needed"
+    )
     _add_profile(parser)
     parser.add_argument("--name", default="frontend_tables", help="of the C object and the files")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
@@ -225,7 +228,7 @@ def _add_export(commands: Any) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from babycry_edge.export import frontend_tables, write_tables
+    from babycry_edge.export import frontend_tables, integer_tables, write_tables
 
     if args.model is not None:
         from babycry_edge.metadata import parse_metadata
@@ -237,7 +240,9 @@ def _export(args: argparse.Namespace) -> int:
         config = parse_metadata(text).frontend
     else:
         config = _profile_config(args)
-    tables = frontend_tables(config)
+    if args.integer:  # the windows' normalisation is the model's, not the table's
+        config = dataclasses.replace(config, normalize="none")
+    tables = integer_tables(config) if args.integer else frontend_tables(config)
     for path in write_tables(tables, config, args.name, args.output):
         print(f"{path}: {path.stat().st_size} bytes")
     return 0

@@ -45,6 +45,26 @@ def frontend_tables(config: FrontendConfig) -> Tables:
     return _tflm_tables(config) if config.compression == "tflm" else _float_tables(config)
 
 
+def integer_tables(config: FrontendConfig) -> Tables:
+    """The tables of ``bc_integer_init``, for processors without an FPU.
+
+    Raises:
+        BabycryError: the integer front-end does not take the configuration.
+    """
+    from babycry_edge.integer import IntegerTables
+
+    tables = IntegerTables(config.to_c())
+    return Tables(
+        "bc_integer_tables",
+        "babycry/integer.h",
+        "bc_integer_init",
+        tables.handle,
+        tables,
+        f"BC_INTEGER_RAM_SIZE({config.n_fft}, {config.n_mels}, {config.n_mfcc})",
+        config.n_features,
+    )
+
+
 def _float_tables(config: FrontendConfig) -> Tables:
     c_config = config.to_c()
     size = lib.bc_frontend_tables_size(c_config)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from babycry_bench.clips import load_clips
-from babycry_edge import Frontend
+from babycry_edge import Frontend, FrontendConfig
 from babycry_edge.cli import main
 from babycry_edge.config import profile_names
+from babycry_edge.integer import IntegerFrontend
 from babycry_edge.models import bundled
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,15 @@ int main(int argc, char **argv) {
     if (bc_tflm_init(&stream, &tables, ram, TABLES_RAM_SIZE) != BC_OK) return 1;
     width = TABLES_N_FEATURES;
     if (bc_tflm_push(&stream, pcm, n, rows, 1000, &n_frames) != BC_OK) return 1;
+    for (size_t i = 0; i < n_frames * width; i++) features[i] = rows[i];
+#elif defined(INTEGER)
+    static int16_t rows[1 << 17];
+    bc_integer fe;
+    if (bc_integer_init(&fe, &tables, ram, TABLES_RAM_SIZE - 1) != BC_RAM_TOO_SMALL) return 1;
+    if (bc_integer_init(&fe, &tables, ram, TABLES_RAM_SIZE) != BC_OK) return 1;
+    width = bc_integer_n_features(&fe);
+    if (width != TABLES_N_FEATURES) return 1;
+    if (bc_integer_compute(&fe, pcm, n, rows, 1000, &n_frames) != BC_OK) return 1;
     for (size_t i = 0; i < n_frames * width; i++) features[i] = rows[i];
 #else
     bc_frontend fe;
@@ -82,6 +92,18 @@ def test_exported_tables_give_the_bits_of_the_profile(
     assert found == Frontend.from_profile(profile)(pcm, 16000).tobytes()
 
 
+@pytest.mark.parametrize("profile", ["librosa", "yamnet", "babycry"])
+def test_exported_integer_tables_give_the_bits_of_the_integer_front_end(
+    profile: str, library: Path, tmp_path: Path
+) -> None:
+    command = ["export", "--frontend-only", "--integer", "--profile", profile, "--name", "tables"]
+    assert main([*command, "-o", str(tmp_path)]) == 0
+    pcm = next(clip.samples for clip in load_clips() if clip.sample_rate == 16000)[:48000]
+    config = FrontendConfig.from_profile(profile, normalize="none")
+    expected = IntegerFrontend(config)(pcm, 16000).astype(np.float32)
+    assert features_in_c(tmp_path, library, pcm, "-DINTEGER") == expected.tobytes()
+
+
 def test_a_model_file_gives_its_own_front_end(library: Path, tmp_path: Path) -> None:
     command = ["export", str(bundled("cry.onnx")), "--frontend-only", "--name", "tables"]
     assert main([*command, "-o", str(tmp_path)]) == 0
@@ -96,6 +118,7 @@ def test_wrong_names_and_files_are_one_line(
     (tmp_path / "file").write_text("")
     for arguments, mend in (
         (["--name", "two words", "-o", str(tmp_path)], "C identifier"),
+        (["--integer", "--profile", "kaldi", "-o", str(tmp_path)], "framing"),
         (["--profile", "none", "-o", str(tmp_path)], "no profile"),
         (["-o", str(tmp_path / "file" / "x")], "Not a directory"),
     ):

@@ -29,10 +29,9 @@ from babycry_bench.targets import (
     missing_tools,
     run,
 )
-from babycry_edge.binding import ffi, lib
 from babycry_edge.config import FrontendConfig, profile_names
 from babycry_edge.errors import BabycryError
-from babycry_edge.export import Tables, frontend_tables, write_tables
+from babycry_edge.export import frontend_tables, integer_tables, write_tables
 
 SCHEMA_VERSION = 1
 CLIP = "cry_hungry_1"
@@ -139,23 +138,6 @@ def config_of(profile: str) -> FrontendConfig:
     return FrontendConfig.from_profile(
         "librosa", n_fft=512, win_length=512, hop_length=160, n_mels=64
     )
-
-
-def integer_tables(config: FrontendConfig) -> Tables:
-    """The tables of ``bc_integer_init``.
-
-    Raises:
-        BabycryError: the integer front-end does not take ``config``.
-    """
-    c_config = config.to_c()
-    size = lib.bc_integer_tables_size(c_config)
-    memory, struct = ffi.new("char[]", max(1, size)), ffi.new("bc_integer_tables *")
-    if lib.bc_integer_make_tables(c_config, struct, memory, size) != lib.BC_OK:
-        raise BabycryError("the integer front-end does not take this configuration")
-    ram = f"BC_INTEGER_RAM_SIZE({config.n_fft}, {config.n_mels}, {config.n_mfcc})"
-    width = config.n_mfcc or config.n_mels
-    header, init = "babycry/integer.h", "bc_integer_init"
-    return Tables("bc_integer_tables", header, init, struct, memory, ram, width)
 
 
 def write_footprint_tables(front_end: str, profile: str, folder: Path) -> bool:

@@ -527,47 +527,72 @@ BC_INLINE bc_four_places places_of(const float *levels, const uint16_t first[4])
 #endif
 }
 
-#if BC_LANES == 16
-/* Adds bins i .. i + 3 of each band, one after the other: loaded along the bands and transposed. */
-BC_INLINE bc_four sum_of_square(bc_four sum, bc_four_places level, size_t i, const float *weights) {
-    bc_four x[4], w;
-    for (size_t j = 0; j < 4; j++) {
-        __builtin_memcpy(&x[j], level.of[j] + i, sizeof x[j]);
-    }
-    bc_four low01 = BC_SHUFFLE_FOUR(x[0], x[1], 0, 4, 1, 5), high01 = BC_SHUFFLE_FOUR(x[0], x[1], 2, 6, 3, 7);
-    bc_four low23 = BC_SHUFFLE_FOUR(x[2], x[3], 0, 4, 1, 5), high23 = BC_SHUFFLE_FOUR(x[2], x[3], 2, 6, 3, 7);
-    x[0] = BC_SHUFFLE_FOUR(low01, low23, 0, 1, 4, 5);
-    x[1] = BC_SHUFFLE_FOUR(low01, low23, 2, 3, 6, 7);
-    x[2] = BC_SHUFFLE_FOUR(high01, high23, 0, 1, 4, 5);
-    x[3] = BC_SHUFFLE_FOUR(high01, high23, 2, 3, 6, 7);
-    for (size_t j = 0; j < 4; j++) {
-        __builtin_memcpy(&w, weights + 4 * (i + j), sizeof w);
-        sum += x[j] * w;
-    }
-    return sum;
-}
-#endif
-
-BC_INLINE bc_four sum_of_part(bc_four_places level, size_t i, size_t end, const float *weights) {
-    bc_four sum = weighted(level, i, weights + 4 * i);
-    i++;
-#if BC_LANES == 16
-    for (; i + 4 <= end; i += 4) {
-        sum = sum_of_square(sum, level, i, weights);
-    }
-#endif
+BC_INLINE bc_four add_bins(bc_four sum, bc_four_places level, size_t i, size_t end, const float *weights) {
     for (; i < end; i++) {
         sum = sum_of_fours(sum, weighted(level, i, weights + 4 * i));
     }
     return sum;
 }
 
+BC_INLINE bc_four sum_of_part(bc_four_places level, size_t i, size_t end, const float *weights) {
+    return add_bins(weighted(level, i, weights + 4 * i), level, i + 1, end, weights);
+}
+
+#if BC_LANES == 16
+typedef float bc_eight __attribute__((vector_size(32)));
+
+BC_INLINE bc_eight load_fours(const float *low, const float *high) {
+    bc_four a, b;
+    __builtin_memcpy(&a, low, sizeof a);
+    __builtin_memcpy(&b, high, sizeof b);
+    return BC_SHUFFLE_FOUR(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+/* Eight bands, none wider than BC_PART: as far as both groups go, squares of four bins of four bands, loaded along
+ * the bands and transposed. */
+static void pair_of_groups(const float *levels, const uint16_t *group, const float *weights, float *row) {
+    const uint16_t *next = group + BC_BAND_GROUP;
+    size_t count = group[4], next_count = next[4], both = (count < next_count ? count : next_count) / 4 * 4;
+    const float *next_weights = weights + 4 * count;
+    bc_four_places level = places_of(levels, group), next_level = places_of(levels, next);
+    bc_eight sums = {0.0f};
+    for (size_t i = 0; i < both; i += 4) {
+        bc_eight x[4];
+        for (size_t j = 0; j < 4; j++) {
+            x[j] = load_fours(level.of[j] + i, next_level.of[j] + i);
+        }
+        bc_eight low01 = BC_SHUFFLE_FOUR(x[0], x[1], 0, 8, 1, 9, 4, 12, 5, 13);
+        bc_eight high01 = BC_SHUFFLE_FOUR(x[0], x[1], 2, 10, 3, 11, 6, 14, 7, 15);
+        bc_eight low23 = BC_SHUFFLE_FOUR(x[2], x[3], 0, 8, 1, 9, 4, 12, 5, 13);
+        bc_eight high23 = BC_SHUFFLE_FOUR(x[2], x[3], 2, 10, 3, 11, 6, 14, 7, 15);
+        x[0] = BC_SHUFFLE_FOUR(low01, low23, 0, 1, 8, 9, 4, 5, 12, 13);
+        x[1] = BC_SHUFFLE_FOUR(low01, low23, 2, 3, 10, 11, 6, 7, 14, 15);
+        x[2] = BC_SHUFFLE_FOUR(high01, high23, 0, 1, 8, 9, 4, 5, 12, 13);
+        x[3] = BC_SHUFFLE_FOUR(high01, high23, 2, 3, 10, 11, 6, 7, 14, 15);
+        for (size_t j = 0; j < 4; j++) {
+            sums += x[j] * load_fours(weights + 4 * (i + j), next_weights + 4 * (i + j));
+        }
+    }
+    bc_four sum = BC_SHUFFLE_FOUR(sums, sums, 0, 1, 2, 3), next_sum = BC_SHUFFLE_FOUR(sums, sums, 4, 5, 6, 7);
+    store_four(row, add_bins(sum, level, both, count, weights), 4);
+    store_four(row + 4, add_bins(next_sum, next_level, both, next_count, next_weights), 4);
+}
+#endif
+
 /* Four bands at a time, as their weights lie; a band that is narrower than the widest of the four has
  * weights 0 at its end, which add nothing. */
 static void bands(const bc_plan *plan, const float *levels, float *row) {
     const float *weights = plan->weights;
     const uint16_t *group = plan->bands;
-    for (size_t n = (size_t)plan->config.n_mels; n != 0; group += BC_BAND_GROUP) {
+    size_t n = (size_t)plan->config.n_mels;
+#if BC_LANES == 16
+    for (; n >= 8 && group[4] <= BC_PART && group[BC_BAND_GROUP + 4] <= BC_PART; n -= 8, group += 2 * BC_BAND_GROUP) {
+        pair_of_groups(levels, group, weights, row);
+        weights += 4 * (group[4] + group[BC_BAND_GROUP + 4]);
+        row += 8;
+    }
+#endif
+    for (; n != 0; group += BC_BAND_GROUP) {
         bc_four_places level = places_of(levels, group);
         size_t count = group[4], width = n < 4 ? n : 4;
         bc_four sum = {0};
