@@ -1,7 +1,8 @@
-"""Every command and snippet of the README runs as it stands."""
+"""Every command and snippet of the README runs as it stands, and those of the front-end's page."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -12,18 +13,22 @@ from pathlib import Path
 
 import pytest
 
+from babycry_edge.config import FrontendConfig, enum_names, profile_names
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+FRONT_END = (ROOT / "docs" / "front-end.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    """A page's code blocks in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
 def commands() -> list[str]:
-    """The babycry-edge commands of the README's shell blocks, without comments."""
-    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    """The babycry-edge commands of both pages' shell blocks, without comments."""
+    shell = [*blocks("sh"), *blocks("sh", FRONT_END)]
+    lines = [line.split("  #")[0].strip() for block in shell for line in block.splitlines()]
     return [line for line in lines if line.startswith("babycry-edge ")]
 
 
@@ -39,6 +44,24 @@ def test_python_example_runs(tmp_path: Path) -> None:
     assert "cry" in result.stdout
 
 
+def test_the_claims_of_the_front_end_page_hold() -> None:
+    (example,) = blocks("python", FRONT_END)
+    assert example.count("assert ") == 4
+    exec(example, {})
+
+
+def test_the_front_end_page_names_every_axis_and_profile() -> None:
+    for name in profile_names():
+        assert f"| `{name}` |" in FRONT_END, name
+    table = FRONT_END.split("### All axes")[1].split("### A row")[0]
+    for field in dataclasses.fields(FrontendConfig):
+        if field.name not in ("profile", "version"):
+            assert f"`{field.name}`" in table, field.name
+    enums = ("window", "window_position", "framing", "spectrum", "mel_scale", "mel_slopes")
+    for field in (*enums, "mel_norm", "compression", "dct_norm", "normalize", "pooling"):
+        assert all(f"`{value}`" in table for value in enum_names(field)), field
+
+
 def test_c_example_is_short_enough_to_read() -> None:
     (example,) = blocks("c")
     assert len(example.splitlines()) <= 20
@@ -52,7 +75,8 @@ def test_command_runs(command: str, tmp_path: Path) -> None:
         [c for c in commands() if " -o features.npy" in c] if " features.npy" in command else []
     )
     for line in dict.fromkeys([*wanted, command]):  # the features are made before they are read
-        words = shlex.split(line.replace("features.npy", str(tmp_path / "features.npy")))
+        line = line.replace("features.npy", str(tmp_path / "features.npy"))
+        words = shlex.split(line.replace("-o build", f"-o {tmp_path}"))
         result = subprocess.run(
             words, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
         )
