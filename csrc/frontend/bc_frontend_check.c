@@ -55,7 +55,7 @@ static bc_status check_rows(const bc_frontend_config *c) {
     return BC_OK;
 }
 
-bc_status bc_frontend_check(const bc_frontend_config *cfg) {
+bc_status bc_check_axes(const bc_frontend_config *cfg) {
     if (cfg == NULL) {
         return BC_NULL_POINTER;
     }
@@ -63,11 +63,11 @@ bc_status bc_frontend_check(const bc_frontend_config *cfg) {
     status = status != BC_OK ? status : check_bands(cfg);
     status = status != BC_OK ? status : check_levels(cfg);
     status = status != BC_OK ? status : check_rows(cfg);
-    if (status != BC_OK) {
-        return status;
-    }
-    if (cfg->compression == BC_COMPRESSION_TFLM) {
-        return bc_tflm_part_check(cfg);
-    }
-    return cfg->window == BC_WINDOW_HANN_INTEGER ? BC_BAD_WINDOW : BC_OK;
+    int is_tflm = cfg->compression == BC_COMPRESSION_TFLM;
+    return status == BC_OK && !is_tflm && cfg->window == BC_WINDOW_HANN_INTEGER ? BC_BAD_WINDOW : status;
+}
+
+bc_status bc_frontend_check(const bc_frontend_config *cfg) {
+    bc_status status = bc_check_axes(cfg);
+    return status == BC_OK && cfg->compression == BC_COMPRESSION_TFLM ? bc_tflm_part_check(cfg) : status;
 }

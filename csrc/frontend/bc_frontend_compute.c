@@ -138,7 +138,7 @@ static bc_status compute(bc_frontend *fe, const bc_source *source, float *featur
         if (source->f32 != NULL && !bc_samples_are_finite(source->f32, (size_t)source->length)) {
             return BC_SAMPLE_NOT_FINITE;
         }
-        *n_frames = bc_tflm_part_rows(plan, 1, source, &(bc_destination){.f32 = features});
+        *n_frames = plan->tflm->rows(plan, 1, source, &(bc_destination){.f32 = features});
         return BC_OK;
     }
     float *raw = raw_place(fe, features, n);

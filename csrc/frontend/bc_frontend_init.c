@@ -16,11 +16,6 @@ void bc_plan_derive(bc_plan *plan, const bc_frontend_config *cfg) {
     plan->ring_size = (uint32_t)cfg->n_fft + 1u; /* a frame, and the one sample that a mirror needs more */
 }
 
-/* Behind the row, where pointers may stand. */
-static size_t tflm_offset(const bc_frontend_config *cfg) {
-    return (bc_raw_width(cfg) * sizeof(float) + 15u) & ~(size_t)15u;
-}
-
 /* Hands out the working memory's places one after the other, from base (0: count only). */
 static size_t lay_out(bc_plan *plan, uintptr_t base) {
     const bc_frontend_config *cfg = &plan->config;
@@ -30,10 +25,6 @@ static size_t lay_out(bc_plan *plan, uintptr_t base) {
         plan->member = (void *)(base + at);                 \
         at += (count) * sizeof *plan->member;               \
     } while (0)
-    if (cfg->compression == BC_COMPRESSION_TFLM) {
-        BC_PLACE(row, bc_raw_width(cfg));
-        return tflm_offset(cfg) + bc_tflm_part_size(cfg);
-    }
     BC_PLACE(work, bc_work_size(cfg));
     BC_PLACE(frame, n_fft);
     BC_PLACE(ring, plan->ring_size);
@@ -55,21 +46,41 @@ static size_t work_size(const bc_frontend_config *cfg) {
     return lay_out(&plan, 0) + BC_RAM_ALIGNMENT - 1u;
 }
 
+/* The micro front-end: a row, and behind it, where pointers may stand, its own memory. */
+static size_t tflm_offset(const bc_frontend_config *cfg) {
+    return (bc_raw_width(cfg) * sizeof(float) + 15u) & ~(size_t)15u;
+}
+
+static size_t tflm_size(const bc_frontend_config *cfg) {
+    return tflm_offset(cfg) + bc_tflm_part_size(cfg) + BC_RAM_ALIGNMENT - 1u;
+}
+
+static void init_tflm(bc_plan *plan, const bc_frontend_config *cfg, uintptr_t base) {
+    bc_plan_derive(plan, cfg);
+    plan->row = (float *)base;
+    bc_use_isa(plan, bc_isa_at(0));
+    bc_tflm_part_init(plan, (void *)(base + tflm_offset(cfg)));
+}
+
 size_t bc_frontend_work_size(const bc_frontend_tables *tables) {
-    return tables == NULL || bc_frontend_tables_size(&tables->config) == 0 ? 0 : work_size(&tables->config);
+    return tables == NULL || bc_check_axes(&tables->config) != BC_OK ||
+                   tables->config.compression == BC_COMPRESSION_TFLM
+               ? 0
+               : work_size(&tables->config);
 }
 
 size_t bc_frontend_ram_size(const bc_frontend_config *cfg) {
     if (bc_frontend_check(cfg) != BC_OK) {
         return 0;
     }
-    return work_size(cfg) + bc_frontend_tables_size(cfg);
+    return cfg->compression == BC_COMPRESSION_TFLM ? tflm_size(cfg) : work_size(cfg) + bc_frontend_tables_size(cfg);
 }
 
 /* Tables written by another version of this code, or for another configuration, are refused. */
 static int tables_fit(const bc_frontend_tables *t, const bc_plan *plan) {
+    uint32_t n_groups = ((uint32_t)t->config.n_mels + 3u) / 4u;
     return t->n_position == plan->half && t->n_split == 2u * (plan->half / 2u + 1u) &&
-           t->n_window == (uint32_t)t->config.win_length && t->n_bands == BC_BAND_GROUP * (((uint32_t)t->config.n_mels + 3u) / 4u) &&
+           t->n_window == (uint32_t)t->config.win_length && t->n_bands == BC_BAND_GROUP * n_groups &&
            t->n_dct == (uint32_t)(t->config.n_mels * t->config.n_mfcc) &&
            (t->n_leak == 0 || t->n_leak == 2u * (plan->half + 1u));
 }
@@ -79,7 +90,7 @@ bc_status bc_frontend_init_tables(bc_frontend *fe, const bc_frontend_tables *tab
     if (fe == NULL || tables == NULL || ram == NULL) {
         return BC_NULL_POINTER;
     }
-    bc_status status = bc_frontend_check(&tables->config);
+    bc_status status = bc_check_axes(&tables->config);
     if (status != BC_OK) {
         return status;
     }
@@ -116,19 +127,15 @@ bc_status bc_frontend_init(bc_frontend *fe, const bc_frontend_config *cfg, void 
     if (status != BC_OK) {
         return status;
     }
-    size_t work = work_size(cfg); /* the tables lie behind it */
-    size_t tables_size = bc_frontend_tables_size(cfg);
-    if (ram_size < work + tables_size) {
+    if (ram_size < bc_frontend_ram_size(cfg)) {
         return BC_RAM_TOO_SMALL;
     }
-    uintptr_t behind = aligned(ram) + (work - (BC_RAM_ALIGNMENT - 1u));
     if (cfg->compression == BC_COMPRESSION_TFLM) {
-        bc_plan *plan = bc_plan_of(fe);
-        bc_plan_derive(plan, cfg);
-        lay_out(plan, aligned(ram));
-        bc_use_isa(plan, bc_isa_at(0));
-        return bc_tflm_part_init(plan, (void *)(aligned(ram) + tflm_offset(cfg)));
+        init_tflm(bc_plan_of(fe), cfg, aligned(ram));
+        return BC_OK;
     }
+    size_t work = work_size(cfg), tables_size = bc_frontend_tables_size(cfg); /* the tables lie behind it */
+    uintptr_t behind = aligned(ram) + (work - (BC_RAM_ALIGNMENT - 1u));
     bc_frontend_tables tables;
     bc_frontend_make_tables(&tables, cfg, (void *)behind, tables_size);
     return bc_frontend_init_tables(fe, &tables, ram, work);

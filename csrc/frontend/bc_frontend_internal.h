@@ -58,7 +58,14 @@ typedef struct bc_destination {
 } bc_destination;
 
 struct bc_plan;
-typedef struct bc_tflm_part bc_tflm_part;
+
+/* The micro front-end behind a bc_frontend; through pointers, so that firmware with the tables of another one
+ * does not link it. */
+typedef struct bc_tflm_calls {
+    size_t (*frame_count)(const struct bc_plan *plan, size_t n_samples); /* that the stream would give */
+    size_t (*rows)(const struct bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to);
+    void (*reset)(const struct bc_plan *plan);
+} bc_tflm_calls;
 
 /* Computes frames [first, first + count) of a clip into rows of n_mels floats, frames side by side. Returns 0
  * where a sample between the first frame's start and the last one's end is not finite: the rows are then
@@ -98,7 +105,7 @@ typedef struct bc_plan {
     const uint16_t *bands;
     const float *weights;
     const float *dct;
-    bc_tflm_part *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
+    const bc_tflm_calls *tflm; /* NULL but for BC_COMPRESSION_TFLM, which has nothing else of what follows but row */
     float *work;  /* [bc_work_size] the FFTs */
     float *frame; /* [n_fft] a frame's samples, then its levels */
     float *row;   /* [raw_width] a row before the cepstrum, */
@@ -190,13 +197,13 @@ void bc_pcen_row(const bc_plan *plan, float *smoothed, float *row);
 void bc_finish_row(const bc_plan *plan, const float *raw, float *features);
 bc_status bc_finish_clip(const bc_plan *plan, float *raw, size_t n_frames, float *features);
 
+/* bc_frontend_check.c: all that concerns bc_frontend_init_tables */
+bc_status bc_check_axes(const bc_frontend_config *cfg);
+
 /* bc_frontend_tflm.c */
 bc_status bc_tflm_part_check(const bc_frontend_config *cfg);
 size_t bc_tflm_part_size(const bc_frontend_config *cfg);
-bc_status bc_tflm_part_init(bc_plan *plan, void *ram);
-size_t bc_tflm_part_frame_count(const bc_plan *plan, size_t n_samples); /* that the stream would give */
-size_t bc_tflm_part_rows(const bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to);
-void bc_tflm_part_reset(const bc_plan *plan);
+void bc_tflm_part_init(bc_plan *plan, void *ram);
 
 /* bc_features_quantize.c */
 int bc_quantization_is_sane(float scale, int32_t zero_point);

@@ -21,7 +21,7 @@ static int64_t ready_at(const bc_plan *plan, uint64_t frame) {
 /* Frames from next_frame on that are complete when the stream has n_samples. */
 static uint64_t complete_frames(const bc_plan *plan, uint64_t n_samples) {
     if (plan->tflm != NULL) {
-        return bc_tflm_part_frame_count(plan, (size_t)(n_samples - plan->n_samples));
+        return plan->tflm->frame_count(plan, (size_t)(n_samples - plan->n_samples));
     }
     uint64_t next = plan->next_frame, hop = (uint64_t)plan->config.hop_length;
     if (ready_at(plan, next) > (int64_t)n_samples) {
@@ -101,7 +101,7 @@ static bc_status push(bc_frontend *fe, const int16_t *s16, const float *f32, siz
         return BC_SAMPLE_NOT_FINITE;
     }
     if (plan->tflm != NULL) {
-        *n_frames = bc_tflm_part_rows(plan, 0, &(bc_source){.s16 = s16, .f32 = f32, .length = n}, to);
+        *n_frames = plan->tflm->rows(plan, 0, &(bc_source){.s16 = s16, .f32 = f32, .length = n}, to);
         return BC_OK;
     }
     size_t done = 0;
@@ -175,7 +175,7 @@ static bc_status flush(bc_frontend *fe, const bc_destination *to, size_t max_fra
     plan->ring_next = 0;
     bc_pcen_start(plan, plan->pcen);
     if (plan->tflm != NULL) {
-        bc_tflm_part_reset(plan);
+        plan->tflm->reset(plan);
     }
     *n_frames = too_short ? 0 : count;
     return too_short ? BC_CLIP_TOO_SHORT : BC_OK;

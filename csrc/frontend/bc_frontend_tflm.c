@@ -9,12 +9,15 @@
 
 #define BC_PIECE 64u /* samples, as int16 on the stack */
 
-struct bc_tflm_part {
+typedef struct bc_tflm_part {
+    bc_tflm_calls calls; /* first: plan->tflm points to it */
     bc_tflm_tables tables;
     bc_tflm stream;
     bc_tflm clip;
     uint16_t *row; /* [n_mels] */
-};
+} bc_tflm_part;
+
+static bc_tflm_part *part_of(const bc_plan *plan) { return (bc_tflm_part *)(uintptr_t)plan->tflm; }
 
 static bc_tflm_config tflm_config(const bc_frontend_config *cfg) {
     return (bc_tflm_config){.sample_rate = cfg->sample_rate, .win_length = cfg->win_length,
@@ -56,21 +59,6 @@ size_t bc_tflm_part_size(const bc_frontend_config *cfg) {
     return size + 2u * stream_size(cfg) + bc_tflm_tables_size(&own);
 }
 
-bc_status bc_tflm_part_init(bc_plan *plan, void *ram) {
-    const bc_frontend_config *cfg = &plan->config;
-    bc_tflm_config own = tflm_config(cfg);
-    bc_tflm_part *part = ram;
-    unsigned char *at = (unsigned char *)(part + 1);
-    *part = (bc_tflm_part){.row = (uint16_t *)(void *)at};
-    at += (size_t)cfg->n_mels * sizeof(uint16_t);
-    bc_tflm_make_tables(&own, &part->tables, at, bc_tflm_tables_size(&own));
-    at += bc_tflm_tables_size(&own);
-    bc_tflm_init(&part->stream, &part->tables, at, stream_size(cfg));
-    bc_tflm_init(&part->clip, &part->tables, at + stream_size(cfg), stream_size(cfg));
-    plan->tflm = part;
-    return BC_OK;
-}
-
 /* Rounded half away from zero, clamped. */
 static int16_t int16_of(float x) {
     x *= 32768.0f;
@@ -91,12 +79,12 @@ static size_t push_piece(bc_tflm_part *part, bc_tflm *stream, const bc_source *p
     return size;
 }
 
-size_t bc_tflm_part_frame_count(const bc_plan *plan, size_t n_samples) {
-    return bc_tflm_push_count(&plan->tflm->stream, n_samples);
+static size_t frame_count(const bc_plan *plan, size_t n_samples) {
+    return bc_tflm_push_count(&part_of(plan)->stream, n_samples);
 }
 
-size_t bc_tflm_part_rows(const bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to) {
-    bc_tflm_part *part = plan->tflm;
+static size_t rows(const bc_plan *plan, int is_clip, const bc_source *pcm, const bc_destination *to) {
+    bc_tflm_part *part = part_of(plan);
     bc_tflm *stream = is_clip ? &part->clip : &part->stream;
     size_t width = (size_t)plan->config.n_mels, count = 0, got;
     if (is_clip) {
@@ -119,4 +107,18 @@ size_t bc_tflm_part_rows(const bc_plan *plan, int is_clip, const bc_source *pcm,
     return count;
 }
 
-void bc_tflm_part_reset(const bc_plan *plan) { bc_tflm_reset(&plan->tflm->stream); }
+static void reset(const bc_plan *plan) { bc_tflm_reset(&part_of(plan)->stream); }
+
+void bc_tflm_part_init(bc_plan *plan, void *ram) {
+    const bc_frontend_config *cfg = &plan->config;
+    bc_tflm_config own = tflm_config(cfg);
+    bc_tflm_part *part = ram;
+    unsigned char *at = (unsigned char *)(part + 1);
+    *part = (bc_tflm_part){.calls = {frame_count, rows, reset}, .row = (uint16_t *)(void *)at};
+    at += (size_t)cfg->n_mels * sizeof(uint16_t);
+    bc_tflm_make_tables(&own, &part->tables, at, bc_tflm_tables_size(&own));
+    at += bc_tflm_tables_size(&own);
+    bc_tflm_init(&part->stream, &part->tables, at, stream_size(cfg));
+    bc_tflm_init(&part->clip, &part->tables, at + stream_size(cfg), stream_size(cfg));
+    plan->tflm = &part->calls;
+}
