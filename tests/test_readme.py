@@ -67,7 +67,9 @@ def test_c_example_is_short_enough_to_read() -> None:
     assert len(example.splitlines()) <= 20
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if " bench" not in c])
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if not c.startswith("babycry-edge bench")]
+)
 def test_command_runs(command: str, tmp_path: Path) -> None:
     scripts = sysconfig.get_path("scripts")
     environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"]}
