@@ -276,8 +276,11 @@ BC_INLINE bc_vf level(bc_vc bin, bc_spectrum spectrum) {
 
 /* Adds the spectrum at bin k of the constant that was taken out of the frame. */
 BC_INLINE bc_vc with_leak(const bc_frames *frames, size_t k, bc_vc bin) {
+    if (!frames->leaks) {
+        return bin;
+    }
     const float *re = frames->plan->leak + k, *im = re + frames->plan->half + 1u;
-    return frames->leaks ? add(bin, (bc_vc){frames->mean * *re, frames->mean * *im}) : bin;
+    return add(bin, (bc_vc){frames->mean * *re, frames->mean * *im});
 }
 
 /* From elements a = z[k] and b = z[half - k] of the FFT of even samples + i * odd samples to the levels of the
