@@ -1,4 +1,4 @@
-"""Configurations at random: what is accepted works, and what is refused names the field at fault."""
+"""Configurations at random: what is accepted works, a refusal names the field at fault."""
 
 from __future__ import annotations
 
