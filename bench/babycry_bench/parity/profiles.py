@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from babycry_edge import FrontendConfig
+from babycry_edge.config import profile_names
 
-PROFILES = ("babycry", "librosa", "torchaudio", "yamnet")
+PROFILES = tuple(sorted(profile_names()))
 """Every profile of this release, at its own constants."""
 
 LIBROSA_PROFILES = ("babycry", "librosa")
@@ -14,7 +15,7 @@ LIBROSA_PROFILES = ("babycry", "librosa")
 
 
 def streamable(name: str) -> FrontendConfig:
-    """Profile ``name`` without the normalisation that needs a whole window."""
+    """Profile ``name`` without the normalisation of the model's windows."""
     return FrontendConfig.from_profile(name, normalize="none")
 
 

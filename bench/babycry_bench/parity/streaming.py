@@ -42,7 +42,14 @@ def check_streaming(
 
 
 def streamed(frontend: Frontend, clip: Clip) -> npt.NDArray[np.float32]:
-    """The features of ``clip`` pushed in chunks of 1 sample to 1 s, (n_frames, n_features)."""
+    """The features of ``clip`` pushed in chunks of 1 sample to 1 s, (n_frames, n_features).
+
+    What depends on the whole clip comes as one window of the clip's length.
+    """
+    if not frontend.config.is_frame_by_frame:
+        windows = frontend.windows(clip.samples.size, hop_frames=1)
+        found = [windows.push(chunk) for chunk in _chunks(clip)]
+        return np.concatenate(found)[0]
     stream = frontend.stream()
     parts = [stream.push(chunk) for chunk in _chunks(clip)]
     parts.append(stream.flush())
