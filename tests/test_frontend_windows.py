@@ -85,6 +85,10 @@ def test_any_window_and_hop(
         "librosa", n_fft=256, n_mels=20, framing=framing, hop_length=hop_length, ref="max"
     )
     audio = np.random.default_rng(seed).normal(0, 5000, 20000).astype(np.int16)
+    if len(frontend(audio[:n_samples], RATE)) == 0:  # Kaldi rounds the number of frames
+        with pytest.raises(BabycryError, match="a window must have samples enough"):
+            frontend.windows(n_samples, hop_frames)
+        return
     found = pushed(frontend.windows(n_samples, hop_frames), audio, seed)
     expected = from_scratch(frontend, audio, n_samples, hop_frames * hop_length)
     assert found.tobytes() == expected.tobytes()
