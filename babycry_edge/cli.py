@@ -207,6 +207,16 @@ def _profile_config(args: argparse.Namespace) -> FrontendConfig:
     return FrontendConfig.from_profile(args.profile, **dict(_change(text) for text in args.changes))
 
 
+def _model_config(path: Path) -> FrontendConfig:
+    from babycry_edge.metadata import parse_metadata
+    from babycry_edge.model_reader import read_model_file
+
+    text = read_model_file(path)[1].metadata_json
+    if text is None:
+        raise BabycryError(f"{path}: no babycry_edge metadata: give --profile instead")
+    return parse_metadata(text).frontend
+
+
 def _add_export(commands: Any) -> None:
     parser = commands.add_parser("export", help="write C sources for firmware")
     parser.add_argument(
@@ -230,16 +240,7 @@ def _add_export(commands: Any) -> None:
 def _export(args: argparse.Namespace) -> int:
     from babycry_edge.export import frontend_tables, integer_tables, write_tables
 
-    if args.model is not None:
-        from babycry_edge.metadata import parse_metadata
-        from babycry_edge.model_reader import read_model_file
-
-        text = read_model_file(args.model)[1].metadata_json
-        if text is None:
-            raise BabycryError(f"{args.model}: no babycry_edge metadata: give --profile instead")
-        config = parse_metadata(text).frontend
-    else:
-        config = _profile_config(args)
+    config = _model_config(args.model) if args.model is not None else _profile_config(args)
     if args.integer:  # the windows' normalisation is the model's, not the table's
         config = dataclasses.replace(config, normalize="none")
     tables = integer_tables(config) if args.integer else frontend_tables(config)
@@ -315,16 +316,8 @@ def _add_explain_mismatch(commands: Any) -> None:
     )
     parser.add_argument("audio", metavar="AUDIO", type=Path)
     parser.add_argument("features", metavar="FEATURES.npy", type=Path)
-    parser.add_argument("--profile", default="babycry", help=", ".join(profile_names()))
+    _add_profile(parser)
     parser.add_argument("--model", type=Path, help="compare with this model file's front-end")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="AXIS=VALUE",
-        dest="changes",
-        help="change one axis of the profile, e.g. --set n_mels=40 (may be repeated)",
-    )
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help="our front-end's sample rate")
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
     parser.set_defaults(run=_explain_mismatch)
@@ -359,13 +352,7 @@ def _config_to_explain(args: argparse.Namespace) -> FrontendConfig:
         changes["sample_rate"] = args.sample_rate
     if args.model is None:
         return FrontendConfig.from_profile(args.profile, **changes)
-    from babycry_edge.metadata import parse_metadata
-    from babycry_edge.model_reader import read_model_file
-
-    _, file = read_model_file(args.model)
-    if file.metadata_json is None:
-        raise BabycryError(f"{args.model}: no babycry_edge metadata: give --profile instead")
-    config = parse_metadata(file.metadata_json).frontend
+    config = _model_config(args.model)
     try:
         return dataclasses.replace(config, **changes)
     except TypeError:

@@ -8,14 +8,15 @@ the GIL is released while C computes.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.binding import ffi, lib
-from babycry_edge.config import status_message
+from babycry_edge.config import check_status
 from babycry_edge.errors import BabycryError
+from babycry_edge.pcm import mono_pcm, pcm_pointer, typed_pcm
 
 Floats = npt.NDArray[np.float32]
 Audio = npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]
@@ -47,9 +48,11 @@ class Resampler:
         self._ram = ffi.new("char[]", self.ram_size)
         self._handle = ffi.new("bc_resampler *")
         tables = self._tables.handle
-        _check(lib.bc_resampler_init(self._handle, tables, self._ram, self.ram_size), "resampler")
+        check_status(
+            lib.bc_resampler_init(self._handle, tables, self._ram, self.ram_size), "resampler"
+        )
         if isa is not None:
-            _check(lib.bc_resampler_use_isa(self._handle, isa.encode()), f"isa {isa!r}")
+            check_status(lib.bc_resampler_use_isa(self._handle, isa.encode()), f"isa {isa!r}")
 
     @property
     def ram_size(self) -> int:
@@ -76,7 +79,7 @@ class Resampler:
             BabycryError: more than one channel, or a sample that is NaN or infinite: nothing was
                 taken.
         """
-        samples = _samples(chunk)
+        samples = mono_pcm(chunk)
         out = np.empty(lib.bc_resampler_push_count(self._handle, len(samples)), np.float32)
         self._push(samples, out)
         return out
@@ -89,7 +92,7 @@ class Resampler:
 
     def whole(self, audio: Audio) -> Floats:
         """A whole clip; the stream must be new or flushed. As :func:`resample`."""
-        samples = _samples(audio)
+        samples = mono_pcm(audio)
         out = np.empty(self.length(len(samples)), np.float32)
         self._flush(out[self._push(samples, out) :])
         return out
@@ -98,12 +101,18 @@ class Resampler:
         is_int16 = samples.dtype == np.int16
         push = lib.bc_resampler_push if is_int16 else lib.bc_resampler_push_float
         n_out = ffi.new("size_t *")
-        _check(push(self._handle, _pointer(samples), len(samples), _pointer(out), len(out), n_out))
+        check_status(
+            push(
+                self._handle, pcm_pointer(samples), len(samples), pcm_pointer(out), len(out), n_out
+            )
+        )
         return int(n_out[0])
 
     def _flush(self, out: Floats) -> None:
-        status = lib.bc_resampler_flush(self._handle, _pointer(out), len(out), ffi.new("size_t *"))
-        _check(status)
+        status = lib.bc_resampler_flush(
+            self._handle, pcm_pointer(out), len(out), ffi.new("size_t *")
+        )
+        check_status(status)
 
 
 def resample(audio: Audio, in_rate: int, out_rate: int) -> Floats:
@@ -146,14 +155,14 @@ def to_mono(audio: Audio) -> npt.NDArray[Any]:
         BabycryError: another shape or type.
     """
     if np.ndim(audio) == 1:
-        return _samples(audio)
-    samples = _typed(audio)
+        return mono_pcm(audio)
+    samples = typed_pcm(audio)
     if samples.ndim != 2:
         raise BabycryError(f"audio must be (n_samples, n_channels), not of shape {samples.shape}")
     mono = np.empty(len(samples), samples.dtype)
     mix = lib.bc_to_mono_int16 if samples.dtype == np.int16 else lib.bc_to_mono
-    status = mix(_pointer(samples), *samples.shape, _pointer(mono))
-    _check(status, f"audio of shape {samples.shape}")
+    status = mix(pcm_pointer(samples), *samples.shape, pcm_pointer(mono))
+    check_status(status, f"audio of shape {samples.shape}")
     return mono
 
 
@@ -174,11 +183,13 @@ def trim_silence(
     Raises:
         BabycryError: an argument out of range, or a sample that is NaN or infinite.
     """
-    samples = _samples(audio)
+    samples = mono_pcm(audio)
     trim = lib.bc_trim_int16 if samples.dtype == np.int16 else lib.bc_trim
     start, end = ffi.new("size_t *"), ffi.new("size_t *")
     frames = (_whole("frame_length", frame_length), _whole("hop_length", hop_length))
-    _check(trim(_pointer(samples), len(samples), top_db, *frames, start, end), "trim_silence")
+    check_status(
+        trim(pcm_pointer(samples), len(samples), top_db, *frames, start, end), "trim_silence"
+    )
     return int(start[0]), int(end[0])
 
 
@@ -192,13 +203,13 @@ def normalize_peak(audio: Audio, out: Floats | None = None) -> Floats:
     Raises:
         BabycryError: a sample that is NaN or infinite, or an ``out`` that does not fit.
     """
-    samples = as_float(_samples(audio))
+    samples = as_float(mono_pcm(audio))
     if out is None:
         out = np.empty_like(samples)
     fits = out.dtype == np.float32 and out.shape == samples.shape and out.flags.c_contiguous
     if not fits or not out.flags.writeable:
         raise BabycryError(f"out must be writable contiguous float32 of shape {samples.shape}")
-    _check(lib.bc_normalize_peak(_pointer(samples), len(samples), _pointer(out)))
+    check_status(lib.bc_normalize_peak(pcm_pointer(samples), len(samples), pcm_pointer(out)))
     return out
 
 
@@ -223,10 +234,10 @@ def fit_length(
         raise BabycryError(f"fit must be {' or '.join(FITS)}, not {fit!r}")
     if _whole("length", length) < 0:
         raise BabycryError(f"length must be 0 or more, not {length}")
-    samples = _samples(audio)
+    samples = mono_pcm(audio)
     out = np.empty(length, samples.dtype)
     call = lib.bc_fit_length_int16 if samples.dtype == np.int16 else lib.bc_fit_length
-    _check(call(_pointer(samples), len(samples), _pointer(out), length, FITS[fit]))
+    check_status(call(pcm_pointer(samples), len(samples), pcm_pointer(out), length, FITS[fit]))
     return out
 
 
@@ -241,11 +252,13 @@ class _Tables:
     """A ``bc_resampler_tables`` with its memory, shared by the streams of these rates."""
 
     def __init__(self, in_rate: int, out_rate: int) -> None:
-        _check(lib.bc_resampler_check(in_rate, out_rate), f"{in_rate} Hz to {out_rate} Hz")
+        check_status(lib.bc_resampler_check(in_rate, out_rate), f"{in_rate} Hz to {out_rate} Hz")
         size = lib.bc_resampler_tables_size(in_rate, out_rate)
         self.memory = ffi.new("char[]", size)
         self.handle = ffi.new("bc_resampler_tables *")
-        _check(lib.bc_resampler_make_tables(self.handle, in_rate, out_rate, self.memory, size))
+        check_status(
+            lib.bc_resampler_make_tables(self.handle, in_rate, out_rate, self.memory, size)
+        )
 
     @staticmethod
     @lru_cache(maxsize=8)
@@ -269,34 +282,3 @@ def _whole(name: str, value: Any) -> int:
     if number != value or isinstance(value, bool) or abs(number) >= 2**62:
         raise BabycryError(f"{name} must be a whole number, not {value!r}")
     return number
-
-
-def _typed(audio: Any) -> npt.NDArray[Any]:
-    """Contiguous int16 or float32, without a copy where it is that already."""
-    samples = np.asarray(audio)
-    if samples.dtype == np.int16:
-        return np.ascontiguousarray(samples)
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise BabycryError(f"the audio is {samples.dtype}, and must be int16 or float (1.0 = full)")
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-def _samples(audio: Any) -> npt.NDArray[Any]:
-    samples = np.asarray(audio)
-    if samples.ndim != 1:
-        raise BabycryError(
-            f"the audio has shape {samples.shape} and must be one channel, (n_samples,): "
-            "mix it down first (babycry_edge.conditioning.to_mono)"
-        )
-    return _typed(samples)
-
-
-def _pointer(array: npt.NDArray[Any]) -> Any:
-    c_type = "int16_t *" if array.dtype == np.int16 else "float *"
-    return ffi.cast(c_type, ffi.from_buffer(array))
-
-
-def _check(status: int, what: str = "the audio") -> None:
-    if status != cast(int, lib.BC_OK):
-        raise BabycryError(f"{what}: {status_message(status)}")

@@ -223,6 +223,16 @@ def status_message(status: int) -> str:
     return text.decode()
 
 
+def check_status(status: int, what: str = "the audio") -> None:
+    """Nothing for BC_OK.
+
+    Raises:
+        BabycryError: another status, in the C library's words after ``what``.
+    """
+    if status != lib.BC_OK:
+        raise BabycryError(f"{what}: {status_message(status)}")
+
+
 def enum_names(field: str) -> dict[str, int]:
     """The names that an axis may take, from the enumeration in the C header."""
     prefix = f"bc_{field}_".upper()

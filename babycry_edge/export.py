@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from babycry_edge.binding import ffi, lib
-from babycry_edge.config import FrontendConfig, status_message
+from babycry_edge.config import FrontendConfig, check_status
 from babycry_edge.errors import BabycryError
 from babycry_edge.whole_file import write_whole
 
@@ -69,7 +69,7 @@ def _float_tables(config: FrontendConfig) -> Tables:
     c_config = config.to_c()
     size = lib.bc_frontend_tables_size(c_config)
     memory, struct = ffi.new("char[]", max(1, size)), ffi.new("bc_frontend_tables *")
-    _check(lib.bc_frontend_make_tables(struct, c_config, memory, size))
+    check_status(lib.bc_frontend_make_tables(struct, c_config, memory, size), "the tables")
     return Tables(
         "bc_frontend_tables",
         "babycry/tables.h",
@@ -97,7 +97,7 @@ def _tflm_tables(config: FrontendConfig) -> Tables:
     own.n_channels = config.n_mels
     size = lib.bc_tflm_tables_size(own)
     memory, struct = ffi.new("char[]", max(1, size)), ffi.new("bc_tflm_tables *")
-    _check(lib.bc_tflm_make_tables(own, struct, memory, size))
+    check_status(lib.bc_tflm_make_tables(own, struct, memory, size), "the tables")
     return Tables(
         "bc_tflm_tables",
         "babycry/tflm.h",
@@ -211,8 +211,3 @@ def _comment(text: str) -> list[str]:
             line = " *"
         line += f" {word}"
     return [*lines, f"{line} */"]
-
-
-def _check(status: int) -> None:
-    if status != lib.BC_OK:
-        raise BabycryError(f"the tables: {status_message(status)}")

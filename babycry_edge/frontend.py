@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.binding import ffi, lib
-from babycry_edge.config import FrontendConfig, enum_names, status_message
+from babycry_edge.config import FrontendConfig, check_status, enum_names
 from babycry_edge.errors import BabycryError
+from babycry_edge.pcm import mono_pcm, pcm_pointer
 
 Features = npt.NDArray[np.float32]
 
@@ -43,7 +44,7 @@ class Frontend:
         self._state = self._states[0]
         self._lock = threading.Lock()
         for state in self._states if isa is not None else []:
-            _check(lib.bc_frontend_use_isa(state.handle, str(isa).encode()), f"isa {isa!r}")
+            check_status(lib.bc_frontend_use_isa(state.handle, str(isa).encode()), f"isa {isa!r}")
 
     @classmethod
     def from_profile(cls, name: str, **changes: Any) -> Frontend:
@@ -72,7 +73,7 @@ class Frontend:
                 infinite, or a clip too short to be mirrored, differentiated or pooled.
         """
         self.config.require_rate(sample_rate)
-        samples = _samples(audio)
+        samples = mono_pcm(audio)
         handle = self._state.handle
         n_frames = lib.bc_frontend_frame_count(handle, len(samples))
         room = np.empty(lib.bc_frontend_room(handle, n_frames), np.float32)
@@ -100,14 +101,14 @@ class Frontend:
             first, end = bounds[index], bounds[index + 1]
             rows = _floats(raw[first * width : end * width])
             state = self._states[index].handle
-            return int(compute(state, _pcm(samples), len(samples), first, end - first, rows))
+            return int(compute(state, pcm_pointer(samples), len(samples), first, end - first, rows))
 
         with ThreadPoolExecutor(len(self._states)) as pool:
             for status in pool.map(run, range(len(self._states))):
-                _check(status, "the audio")
+                check_status(status, "the audio")
         n_rows = ffi.new("size_t *")
         finish = lib.bc_frontend_finish_raw
-        _check(finish(self._state.handle, _floats(room), n_frames, n_rows), "the audio")
+        check_status(finish(self._state.handle, _floats(room), n_frames, n_rows), "the audio")
         return int(n_rows[0])
 
     def stream(self) -> FrontendStream:
@@ -149,7 +150,7 @@ class FrontendStream:
         Raises:
             BabycryError: as for :class:`Frontend`; nothing of the chunk was taken.
         """
-        samples = _samples(chunk)
+        samples = mono_pcm(chunk)
         handle = self._state.handle
         features = self._empty(lib.bc_frontend_push_count(handle, len(samples)))
         push = _by_dtype(samples, lib.bc_frontend_push, lib.bc_frontend_push_float)
@@ -166,7 +167,7 @@ class FrontendStream:
         features = self._empty(lib.bc_frontend_flush_count(handle))
         n_frames = ffi.new("size_t *")
         status = lib.bc_frontend_flush(handle, _floats(features), len(features), n_frames)
-        _check(status, "the stream")
+        check_status(status, "the stream")
         return features
 
     def push_int8(
@@ -186,7 +187,7 @@ class FrontendStream:
         Raises:
             BabycryError: as for :meth:`push`; or scale or zero_point out of range.
         """
-        samples = _samples(chunk)
+        samples = mono_pcm(chunk)
         if samples.dtype != np.int16:
             raise BabycryError(f"the audio is {samples.dtype}, and must be int16 here")
         handle = self._state.handle
@@ -196,9 +197,9 @@ class FrontendStream:
         out = ffi.cast("int8_t *", ffi.from_buffer(rows))
         n_frames = ffi.new("size_t *")
         status = lib.bc_frontend_push_int8(
-            handle, _pcm(samples), len(samples), scale, zero_point, out, len(rows), n_frames
+            handle, pcm_pointer(samples), len(samples), scale, zero_point, out, len(rows), n_frames
         )
-        _check(status, "the audio")
+        check_status(status, "the audio")
         return rows
 
     def flush_int8(self, scale: float, zero_point: int) -> npt.NDArray[np.int8]:
@@ -208,7 +209,7 @@ class FrontendStream:
         out = ffi.cast("int8_t *", ffi.from_buffer(rows))
         n_frames = ffi.new("size_t *")
         status = lib.bc_frontend_flush_int8(handle, scale, zero_point, out, len(rows), n_frames)
-        _check(status, "the stream")
+        check_status(status, "the stream")
         return rows
 
     def _empty(self, n_frames: int) -> Features:
@@ -237,7 +238,7 @@ class FrontendWindows:
         status = lib.bc_windows_init(
             self._handle, self._state.handle, max(0, n_samples), max(0, hop_frames), self._ram, size
         )
-        _check(status, "the windows")
+        check_status(status, "the windows")
         self.n_rows = int(lib.bc_windows_row_count(self._handle))
         self._room = np.empty(lib.bc_windows_room(self._handle), np.float32)
 
@@ -250,7 +251,7 @@ class FrontendWindows:
         Raises:
             BabycryError: as for :class:`Frontend`; nothing of the chunk was taken.
         """
-        samples = _samples(chunk)
+        samples = mono_pcm(chunk)
         count = lib.bc_windows_push_count(self._handle, len(samples))
         size = self.n_rows * self.config.n_features
         result = np.empty((count, self.n_rows, self.config.n_features), np.float32)
@@ -259,8 +260,8 @@ class FrontendWindows:
         index = 0
         while len(samples) or index == 0:
             room = _floats(self._room)
-            status = push(self._handle, _pcm(samples), len(samples), room, taken, ready)
-            _check(status, "the audio")
+            status = push(self._handle, pcm_pointer(samples), len(samples), room, taken, ready)
+            check_status(status, "the audio")
             if not ready[0]:
                 break
             result[index] = self._room[:size].reshape(result.shape[1:])
@@ -295,7 +296,9 @@ def normalize_window(window: Features, kind: str) -> Features:
     if kind not in kinds:
         raise BabycryError(f"normalize must be {' or '.join(kinds)}, not {kind!r}")
     result = np.array(window, dtype=np.float32, order="C", ndmin=2)
-    _check(lib.bc_features_normalize(_floats(result), *result.shape, kinds[kind]), "the features")
+    check_status(
+        lib.bc_features_normalize(_floats(result), *result.shape, kinds[kind]), "the features"
+    )
     return result
 
 
@@ -307,23 +310,7 @@ class _State:
         size = lib.bc_frontend_ram_size(c_config)
         self.ram = ffi.new("char[]", size)
         self.handle = ffi.new("bc_frontend *")
-        _check(lib.bc_frontend_init(self.handle, c_config, self.ram, size), "the front-end")
-
-
-def _samples(audio: Any) -> npt.NDArray[Any]:
-    """Contiguous int16 or float32, without a copy where it is that already."""
-    samples = np.asarray(audio)
-    if samples.ndim != 1:
-        raise BabycryError(
-            f"the audio has shape {samples.shape} and must be one channel, (n_samples,): "
-            "mix it down first (babycry_edge.audio.to_mono)"
-        )
-    if samples.dtype == np.int16:
-        return np.ascontiguousarray(samples)
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise BabycryError(f"the audio is {samples.dtype}, and must be int16 or float (1.0 = full)")
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(samples, dtype=np.float32)
+        check_status(lib.bc_frontend_init(self.handle, c_config, self.ram, size), "the front-end")
 
 
 def _by_dtype(samples: npt.NDArray[Any], for_int16: Any, for_float: Any) -> Any:
@@ -334,20 +321,12 @@ def _floats(array: Features) -> Any:
     return ffi.cast("float *", ffi.from_buffer(array))
 
 
-def _pcm(samples: npt.NDArray[Any]) -> Any:
-    c_type = "int16_t *" if samples.dtype == np.int16 else "float *"
-    return ffi.cast(c_type, ffi.from_buffer(samples))
-
-
 def _run(
     function: Any, handle: Any, samples: npt.NDArray[Any], features: Features, max_frames: int
 ) -> int:
     n_frames = ffi.new("size_t *")
-    status = function(handle, _pcm(samples), len(samples), _floats(features), max_frames, n_frames)
-    _check(status, "the audio")
+    status = function(
+        handle, pcm_pointer(samples), len(samples), _floats(features), max_frames, n_frames
+    )
+    check_status(status, "the audio")
     return int(n_frames[0])
-
-
-def _check(status: int, what: str) -> None:
-    if status != cast(int, lib.BC_OK):
-        raise BabycryError(f"{what}: {status_message(status)}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.binding import ffi, lib
-from babycry_edge.config import FrontendConfig, status_message
+from babycry_edge.config import FrontendConfig, check_status, status_message
 from babycry_edge.errors import BabycryError
+from babycry_edge.pcm import pcm_pointer
 
 Pcm = npt.NDArray[np.int16]
 Rows = npt.NDArray[np.int16]
@@ -73,20 +74,21 @@ class IntegerFrontend:
         Raises:
             BabycryError: another sample rate, other samples, or a clip too short to be mirrored.
         """
-        if sample_rate != self.config.sample_rate:
-            raise BabycryError(
-                f"the audio has {sample_rate} Hz and the front-end wants "
-                f"{self.config.sample_rate} Hz: resample it first (babycry_edge.audio.resample)"
-            )
+        self.config.require_rate(sample_rate)
         samples = _samples(pcm)
         with self._lock:
             n_frames = lib.bc_integer_frame_count(self._state.handle, len(samples))
             rows = np.empty((n_frames, self.n_features), np.int16)
             count = ffi.new("size_t *")
             status = lib.bc_integer_compute(
-                self._state.handle, _int16(samples), len(samples), _int16(rows), n_frames, count
+                self._state.handle,
+                pcm_pointer(samples),
+                len(samples),
+                pcm_pointer(rows),
+                n_frames,
+                count,
             )
-        _check(status, "the audio")
+        check_status(status, "the audio")
         return rows
 
     def stream(self) -> IntegerStream:
@@ -121,7 +123,7 @@ class IntegerStream:
         if int8 is not None:
             self._kind = ffi.new("bc_integer_int8 *")
             status = lib.bc_integer_make_int8(tables.handle, *_quantisation(*int8), self._kind)
-            _check(status, "int8 features")
+            check_status(status, "int8 features")
 
     def push(self, chunk: Pcm) -> npt.NDArray[Any]:
         """Take ``chunk``, int16 of shape ``(n_samples,)``, at the configuration's rate.
@@ -134,7 +136,7 @@ class IntegerStream:
         """
         samples = _samples(chunk)
         rows = self._rows(lib.bc_integer_push_count(self._state.handle, len(samples)))
-        return self._run("push", rows, (_int16(samples), len(samples)))
+        return self._run("push", rows, (pcm_pointer(samples), len(samples)))
 
     def flush(self) -> npt.NDArray[Any]:
         """End the stream: its last frames. Then the next push starts a new stream.
@@ -154,12 +156,12 @@ class IntegerStream:
         handle = self._state.handle
         if self._kind is None:
             function = getattr(lib, f"bc_integer_{name}")
-            status = function(handle, *pcm, _int16(rows), len(rows), count)
+            status = function(handle, *pcm, pcm_pointer(rows), len(rows), count)
         else:
             function = getattr(lib, f"bc_integer_{name}_int8")
             out = ffi.cast("int8_t *", ffi.from_buffer(rows))
             status = function(handle, self._kind, *pcm, out, len(rows), count)
-        _check(status, "the audio")
+        check_status(status, "the audio")
         return rows
 
 
@@ -177,7 +179,7 @@ class IntegerTables:
         self._memory = ffi.new("char[]", size)
         self.handle = ffi.new("bc_integer_tables *")
         status = lib.bc_integer_make_tables(c_config, self.handle, self._memory, size)
-        _check(status, "the integer front-end")
+        check_status(status, "the integer front-end")
 
     @property
     def scale(self) -> float:
@@ -194,7 +196,7 @@ class _State:
         self.ram = ffi.new("char[]", size)
         self.handle = ffi.new("bc_integer *")
         status = lib.bc_integer_init(self.handle, tables.handle, self.ram, size)
-        _check(status, "the integer front-end")
+        check_status(status, "the integer front-end")
         self.n_features = int(lib.bc_integer_n_features(self.handle))
 
 
@@ -223,12 +225,3 @@ def _quantisation(scale: float, zero_point: int) -> tuple[float, int]:
             f"int8 features: scale {scale!r} or zero_point {zero_point!r} is no number"
         )
     return float(np.float32(scale)), max(-129, min(128, int(zero_point)))
-
-
-def _int16(array: npt.NDArray[Any]) -> Any:
-    return ffi.cast("int16_t *", ffi.from_buffer(array))
-
-
-def _check(status: int, what: str) -> None:
-    if status != cast(int, lib.BC_OK):
-        raise BabycryError(f"{what}: {status_message(status)}")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_edge.binding import ffi, lib
-from babycry_edge.config import status_message
+from babycry_edge.config import check_status
 from babycry_edge.errors import BabycryError
 
 TflmFeatures = npt.NDArray[np.uint16]
@@ -38,24 +38,28 @@ class TflmFrontend:
             BabycryError: a field is unknown or out of range; the message names it.
         """
         config = ffi.new("bc_tflm_config *")
-        _check(lib.bc_tflm_default(config, sample_rate))
+        check_status(lib.bc_tflm_default(config, sample_rate), "tflm-micro")
         for field, value in changes.items():
             try:
                 setattr(config, field, value)
             except (AttributeError, OverflowError, TypeError) as error:
                 raise BabycryError(f"tflm-micro: {field}={value!r}: {error}") from None
-        _check(lib.bc_tflm_check(config))
+        check_status(lib.bc_tflm_check(config), "tflm-micro")
         self.sample_rate: int = config.sample_rate
         self.hop_length: int = config.hop_length
         self.n_features: int = config.n_channels
         size = lib.bc_tflm_tables_size(config)
         self._memory = ffi.new("char[]", size)
         self._tables = ffi.new("bc_tflm_tables *")
-        _check(lib.bc_tflm_make_tables(config, self._tables, self._memory, size))
+        check_status(
+            lib.bc_tflm_make_tables(config, self._tables, self._memory, size), "tflm-micro"
+        )
         self.ram_size: int = lib.bc_tflm_ram_size(self._tables)
         self._ram = ffi.new("char[]", self.ram_size)
         self._stream = ffi.new("bc_tflm *")
-        _check(lib.bc_tflm_init(self._stream, self._tables, self._ram, self.ram_size))
+        check_status(
+            lib.bc_tflm_init(self._stream, self._tables, self._ram, self.ram_size), "tflm-micro"
+        )
 
     def push(self, chunk: npt.NDArray[np.int16]) -> TflmFeatures:
         """Take ``chunk``, int16 of shape ``(n_samples,)``, at the sample rate.
@@ -81,12 +85,12 @@ class TflmFrontend:
             n_frames,
             ffi.new("size_t *"),
         )
-        _check(status)
+        check_status(status, "tflm-micro")
         return features
 
     def reset(self) -> None:
         """Forget all samples and the noise level: the next push starts a new stream."""
-        _check(lib.bc_tflm_reset(self._stream))
+        check_status(lib.bc_tflm_reset(self._stream), "tflm-micro")
 
 
 def to_int8(features: TflmFeatures) -> npt.NDArray[np.int8]:
@@ -111,8 +115,3 @@ def to_float(features: TflmFeatures) -> npt.NDArray[np.float32]:
         ffi.cast("float *", result.ctypes.data),
     )
     return result
-
-
-def _check(status: int) -> None:
-    if status != lib.BC_OK:
-        raise BabycryError(f"tflm-micro: {status_message(status)}")
