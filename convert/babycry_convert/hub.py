@@ -1,0 +1,39 @@
+"""The hub: what every reader gives and every writer takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from babycry_edge.model_file import ModelFormat
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network behind its front-end.
+
+    ``module`` is in eval mode and maps float32 windows ``(N, 1, T, F)``, time-major as the
+    front-end gives them, to logits ``(N, n_outputs)``; ``window_shape`` is ``(T, F)``.
+    ``architecture`` names a system of the zoo, or is "custom"; ``reader`` says how it came.
+    """
+
+    module: nn.Module
+    window_shape: tuple[int, int]
+    n_outputs: int
+    architecture: str
+    reader: str
+
+
+@dataclass(frozen=True)
+class FinishedModel:
+    """A model that needs no torch: scikit-learn's as ONNX, or a file that is only wrapped anew.
+
+    ``note`` says for the report what was done and what was not.
+    """
+
+    data: bytes
+    format: ModelFormat
+    note: str
