@@ -20,9 +20,7 @@ class KerasCnn(nn.Module):
     its channels last, as Keras does, so that the weights of ``dense`` can be carried over.
     """
 
-    def __init__(
-        self, n_classes: int, image: tuple[int, int], hidden: int, dropout: float
-    ) -> None:
+    def __init__(self, n_classes: int, image: tuple[int, int], hidden: int, dropout: float) -> None:
         super().__init__()
         self.blocks = []
         channels = 1

@@ -110,9 +110,7 @@ def build(
         raise BabycryError(f"system crnn: summary must be mean or last, not {summary!r}")
     if n_mels < 32:
         raise BabycryError(f"system crnn: n_mels must be 32 or more, not {n_mels}")
-    return ConvRecurrent(
-        n_classes, n_mels, kind, hidden, layers, bidirectional, summary, dropout
-    )
+    return ConvRecurrent(n_classes, n_mels, kind, hidden, layers, bidirectional, summary, dropout)
 
 
 def autoencoder() -> nn.Module:

@@ -74,9 +74,7 @@ def body(relu6: bool = True) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def build(
-    n_classes: int, hidden: int = 128, dropout: float = 0.3, relu6: bool = True
-) -> nn.Module:
+def build(n_classes: int, hidden: int = 128, dropout: float = 0.3, relu6: bool = True) -> nn.Module:
     """Patches ``(N, 1, 96, 64)`` to logits ``(N, n_classes)``."""
     return YamnetHead(n_classes, hidden, dropout, relu6)
 
