@@ -141,14 +141,12 @@ def take_out_standardisation(
         before, node = node, _only_user(node)
     if not taken or not np.isfinite(slope).all() or np.any(np.abs(slope) < _LEAST_SLOPE):
         return None
-    for node, before in taken:
+    for node, before in reversed(taken):
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
     traced.graph.eliminate_dead_code()
-    traced.delete_all_unused_submodules()
-    traced.recompile()
     mean, scale = (-offset / slope).astype(np.float32), slope.astype(np.float32)
-    rest = replace(network, module=traced.eval())
+    rest = replace(network, module=fx.GraphModule(traced, traced.graph).eval())
     return (rest, mean, scale) if _same_answers(network, rest, mean, scale) else None
 
 

@@ -143,8 +143,8 @@ def _stored_convolutions(path: Path) -> Any:
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)
         if kind not in (operators.CONV_2D, operators.DEPTHWISE_CONV_2D):
             continue
-        weight = _tensor(root, operator.inputs[1])
-        bias = _tensor(root, operator.inputs[2])
+        weight = _constant(root, operator.inputs[1])
+        bias = _constant(root, operator.inputs[2])
         # CONV_2D (out, h, w, in); DEPTHWISE_CONV_2D (1, h, w, out)
         order = (0, 3, 1, 2) if kind == operators.CONV_2D else (3, 0, 1, 2)
         clipped = operator.builtinOptions.fusedActivationFunction
@@ -155,7 +155,7 @@ def _stored_convolutions(path: Path) -> Any:
         )
 
 
-def _tensor(root: Any, index: int) -> npt.NDArray[np.float32]:
+def _constant(root: Any, index: int) -> npt.NDArray[np.float32]:
     """A constant of the main graph as float32, dequantised."""
     from ai_edge_litert import schema_py_generated as schema
 
