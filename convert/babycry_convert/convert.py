@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from babycry_convert.calibration import Calibration
 from babycry_convert.embed import embed
-from babycry_convert.onnx_export import export_onnx
-from babycry_convert.onnx_quantize import output_scale, quantize_onnx
-from babycry_convert.tflite_export import export_tflite
-from babycry_convert.tflite_quantize import quantize_tflite
+from babycry_convert.writers.onnx_float import export_onnx
+from babycry_convert.writers.onnx_int8 import output_scale, quantize_onnx
+from babycry_convert.writers.tflite_float import export_tflite
+from babycry_convert.writers.tflite_int8 import quantize_tflite
 from babycry_edge.detector import Detector
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import Activation, Golden, GoldenEvent, ModelMetadata
