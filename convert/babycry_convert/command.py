@@ -157,6 +157,8 @@ def _list_recipes(args: argparse.Namespace) -> int:
     if fitting:
         print(f"next: babycry-edge convert {args.checkpoint} --recipe {fitting[0]} ", end="")
     else:
-        print("write a recipe of your own: babycry-edge convert CHECKPOINT --recipe R.toml ", end="")
+        print(
+            "write a recipe of your own: babycry-edge convert CHECKPOINT --recipe R.toml ", end=""
+        )
     print("--calibration DIR -o OUT")
     return 0

@@ -1,8 +1,7 @@
-"""The recordings of one conversion, each in its part: calibrate, choose, judge, and the golden one."""
+"""The recordings of one conversion: those that calibrate, choose, judge, and the golden one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,14 +85,13 @@ def gather(
     known = windows("features of the calibration set", tuple(rest))
     fit, choice = _divide(known.clips, recipe.calibration.seed)
     seed, count = recipe.calibration.seed, recipe.calibration.count
-    material = Material(
+    return Material(
         calibration=sample_windows(fit, count, seed),
         choice=sample_windows(choice, CHOICE_WINDOWS, seed + 1),
         held_out=windows("features of the held-out set", tuple(judged)).clips,
         golden=_golden_samples(known.clips, recipe),
         notes=tuple(note for note in notes if note),
     )
-    return material
 
 
 def _divide(
@@ -123,7 +121,3 @@ def _golden_samples(
     chosen = sorted(target or clips, key=loudness)[:GOLDEN_CANDIDATES]
     rate = recipe.frontend.sample_rate
     return tuple(read_audio(clip.recording.path, rate)[0] for clip in chosen)
-
-
-Scorer = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""Windows ``(k, T, F)`` to logits or scores ``(k, n_labels)``."""
