@@ -139,7 +139,7 @@ def test_a_layout_gives_the_network_what_its_author_gave_it(layout: str, shape: 
     assert torch.equal(module.given, shape(windows))
 
 
-@pytest.mark.parametrize("size", [(128, 128), (96, 224)])
+@pytest.mark.parametrize("size", [(128, 128), (96, 224), (100, 90)])
 def test_image_steps_equal_resize_copy_and_normalise(size: tuple[int, int]) -> None:
     module = Untraceable(7)
     network = network_from(module, with_input("NCFT", Image(size)), "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from functools import cache
 from pathlib import Path
@@ -298,7 +299,8 @@ def test_a_file_that_is_not_yamnet_is_refused(tmp_path: Path) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("name", networks())
 def test_a_system_exports_to_onnx_and_tflite(name: str) -> None:
-    """Through the recipe's layout and image steps; both engines answer as torch does."""
+    """Through the recipe's layout and image steps; both engines are as near to double precision as
+    torch in float32 is, within a factor of two."""
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("litert_torch")
     interpreter_module = pytest.importorskip("ai_edge_litert.interpreter")
@@ -311,8 +313,9 @@ def test_a_system_exports_to_onnx_and_tflite(name: str) -> None:
     frames, values = network.window_shape
     windows = torch.rand(2, 1, frames, values)
     with torch.no_grad():
-        expected = network.module(windows).numpy()
-    bound = 1e-4 * np.abs(expected).max()
+        single = network.module(windows).numpy()
+        expected = copy.deepcopy(network.module).double()(windows.double()).numpy()
+    bound = max(2 * np.abs(single - expected).max(), 1e-5 * np.abs(expected).max())
     onnx_model = export_onnx(network.module, frames, values)
     session = onnxruntime.InferenceSession(onnx_model)
     (given,) = session.run(None, {session.get_inputs()[0].name: windows.numpy()})

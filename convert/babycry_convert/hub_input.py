@@ -32,11 +32,11 @@ class HubInput(nn.Module):
         self.layout = layout
         frames, values = window_shape
         rows, columns = (values, frames) if layout == "NCFT" else (frames, values)
-        self.size: tuple[int, int] | None = None
+        self.resize: dict[str, Any] | None = None
         self.channels: nn.Conv2d | None = None
         if image is not None:
             if tuple(image.size) != (rows, columns):
-                self.size = (image.size[0], image.size[1])
+                self.resize = _resize((rows, columns), image.size)
             self.channels = _channels(image)
         self.network = network
 
@@ -49,9 +49,9 @@ class HubInput(nn.Module):
             given = windows
         if self.layout in ("NFT", "NCFT"):
             given = given.transpose(-2, -1)
-        if self.size is not None:
+        if self.resize is not None:
             given = nn.functional.interpolate(
-                given, size=self.size, mode="bilinear", align_corners=False
+                given, mode="bilinear", align_corners=False, **self.resize
             )
         if self.channels is not None:
             given = self.channels(given)
@@ -163,6 +163,17 @@ def _same_answers(
         expected = whole.module(torch.from_numpy(rows))
         given = rest.module(torch.from_numpy((rows - mean) * scale))
     return bool(torch.allclose(expected, given, rtol=1e-3, atol=1e-3))
+
+
+def _resize(before: tuple[int, int], after: tuple[int, int]) -> dict[str, Any]:
+    """The new size as torch takes it: as factors where float32 holds them exactly.
+
+    ONNX then has two constants; a size would be put together from the input's at run time.
+    """
+    factors = tuple(new / old for old, new in zip(before, after, strict=True))
+    if all(np.float32(factor) == factor for factor in factors):
+        return {"scale_factor": factors}
+    return {"size": tuple(after)}
 
 
 def _channels(image: Image) -> nn.Conv2d:
