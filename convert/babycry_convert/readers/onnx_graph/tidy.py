@@ -47,6 +47,12 @@ def _simplify(module: fx.GraphModule, node: fx.Node) -> bool:
         return _permute(module, node)
     if _is(node, torch.reshape):
         return _reshape(node)
+    if _is(node, torch.narrow):
+        return _narrow(module, node)
+    if _is(node, torch.select):
+        return _select(node)
+    if _is(node, torch.cat):
+        return _cat(module, node)
     return _batch_first(module, node)
 
 
@@ -74,11 +80,7 @@ def _permute(module: fx.GraphModule, node: fx.Node) -> bool:
     shape = source.meta["shape"]
     moved = [axis for axis in order if shape[axis] != 1]
     if moved == sorted(moved):
-        with module.graph.inserting_before(node):
-            plain = module.graph.call_function(
-                torch.reshape, (source, target(node.meta["shape"]))
-            )
-        plain.meta["shape"] = node.meta["shape"]
+        plain = _insert(module, node, torch.reshape, (source, target(node.meta["shape"])))
         return _replace(node, plain)
     return False
 
@@ -93,6 +95,106 @@ def _reshape(node: fx.Node) -> bool:
         node.args = (source.args[0], node.args[1])
         return True
     return False
+
+
+def _narrow(module: fx.GraphModule, node: fx.Node) -> bool:
+    """A cut goes before a permutation, before a split of the last axis, and into a joint."""
+    source, axis, start, length = node.args
+    shape = source.meta["shape"]
+    axis = axis % len(shape)
+    if not node.users:
+        return False
+    if _is(source, torch.cat):
+        piece = _piece(source, axis, start, length)
+        if piece is not None:
+            node.args = (piece[0], axis, piece[1], length)
+            return True
+    if start == 0 and length == shape[axis]:
+        return _replace(node, source)
+    if _is(source, torch.permute):
+        inner, order = source.args
+        order = tuple(a % len(shape) for a in order)
+        cut = _insert(module, node, torch.narrow, (inner, order[axis], start, length))
+        return _replace(node, _insert(module, node, torch.permute, (cut, order)))
+    inner = source.args[0] if _is(source, torch.reshape) else None
+    if inner is None or axis != len(shape) - 2 or length != 1:
+        return False
+    before = inner.meta["shape"]
+    width = shape[-1]
+    if before[:-1] != shape[:-2] or before[-1] != shape[-2] * width:
+        return False
+    cut = _insert(module, node, torch.narrow, (inner, len(before) - 1, start * width, width))
+    plain = _insert(module, node, torch.reshape, (cut, target(node.meta["shape"])))
+    return _replace(node, plain)
+
+
+def _select(node: fx.Node) -> bool:
+    """One row of a joint is a row of one of its pieces."""
+    source, axis, index = node.args
+    axis = axis % len(source.meta["shape"])
+    piece = _piece(source, axis, index, 1) if _is(source, torch.cat) else None
+    if piece is None:
+        return False
+    node.args = (piece[0], axis, piece[1])
+    return True
+
+
+def _piece(joint: fx.Node, axis: int, start: int, length: int) -> tuple[fx.Node, int] | None:
+    """The piece of ``joint`` that holds a stretch of ``axis``, and where the stretch begins."""
+    pieces, along = joint.args
+    if along % len(joint.meta["shape"]) != axis or start < 0:
+        return None
+    for piece in pieces:
+        size = piece.meta["shape"][axis]
+        if size is None:
+            return None
+        if start < size:
+            return (piece, start) if start + length <= size else None
+        start -= size
+    return None
+
+
+def _cat(module: fx.GraphModule, node: fx.Node) -> bool:
+    """Neighbouring cuts of one tensor put together again; one permutation for all pieces."""
+    pieces, axis = node.args
+    axis = axis % len(node.meta["shape"])
+    if not node.users:
+        return False
+    if len(pieces) == 1:
+        return _replace(node, pieces[0])
+    if all(_is(p, torch.permute) for p in pieces):
+        orders = {tuple(a % len(p.args[1]) for a in p.args[1]) for p in pieces}
+        if len(orders) == 1:
+            (order,) = orders
+            joint = _insert(module, node, torch.cat, ([p.args[0] for p in pieces], order[axis]))
+            return _replace(node, _insert(module, node, torch.permute, (joint, order)))
+    if not all(_is(p, torch.narrow) and p.args[0] is pieces[0].args[0] for p in pieces):
+        return False
+    source = pieces[0].args[0]
+    place = 0
+    for piece in pieces:
+        if piece.args[1] % len(node.meta["shape"]) != axis or piece.args[2] != place:
+            return False
+        place += piece.args[3]
+    return place == source.meta["shape"][axis] and _replace(node, source)
+
+
+def _insert(module: fx.GraphModule, before: fx.Node, function: Any, args: tuple[Any, ...]) -> fx.Node:
+    """A new node, with its shape worked out from its arguments'."""
+    with module.graph.inserting_before(before):
+        node = module.graph.call_function(function, args)
+    first = args[0][0] if isinstance(args[0], list) else args[0]
+    shape = list(first.meta["shape"])
+    if function is torch.narrow:
+        shape[args[1]] = args[3]
+    elif function is torch.permute:
+        shape = [shape[axis] for axis in args[1]]
+    elif function is torch.reshape:
+        shape = list(before.meta["shape"])
+    else:
+        shape[args[1]] = sum(p.meta["shape"][args[1]] for p in args[0])
+    node.meta["shape"] = tuple(shape)
+    return node
 
 
 def _batch_first(module: fx.GraphModule, node: fx.Node) -> bool:
