@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
 
 from babycry_convert.quiet import quiet
-from babycry_convert.readers import ReadRequest
+from babycry_convert.readers import ReadRequest, saved_model
 from babycry_convert.readers.keras_file import (
     HDF5_SIGNATURE,
     KerasFile,
@@ -64,13 +65,21 @@ def read(path: Path, request: ReadRequest) -> nn.Module:
     found = open_keras_file(path, NAMES, request.trust_pickle)
     old = found.version.split(".")[0] in ("1", "2")
     if old and "'hard_sigmoid'" in str(found.config):
+        if saved_model.tensorflow_python() is not None:
+            return saved_model.through_tensorflow(path, request)
         raise BabycryError(
             f"{path}: Keras {found.version}'s hard_sigmoid is another function than Keras 3's:"
-            " save it as a SavedModel and convert that"
+            f" needs TensorFlow's own: set {saved_model.VARIABLE}"
         )
     keras = import_keras()
-    with quiet():
-        model = _load(path, found, keras, request.trust_pickle)
+    try:
+        with quiet():
+            model = _load(path, found, keras, request.trust_pickle)
+    except BabycryError:
+        if old and saved_model.tensorflow_python() is not None:
+            return saved_model.through_tensorflow(path, request)
+        raise
+    _correct_average_pooling(model)
     shape = _input_shape(path, model, request)
     return _translated(path, model, shape, request)
 
@@ -101,7 +110,7 @@ def _load(path: Path, found: KerasFile, keras: ModuleType, trusted: bool) -> Any
         except Exception as error:  # whatever a damaged configuration makes Keras raise
             advice = ""
             if found.version.split(".")[0] in ("1", "2"):
-                advice = f" (written by Keras {found.version}: a SavedModel of it can be converted)"
+                advice = f" (Keras {found.version} wrote it: set {saved_model.VARIABLE})"
             raise BabycryError(
                 f"{path}: Keras {keras.__version__} cannot load it{advice}: {one_line(error)}"
             ) from None
@@ -113,11 +122,36 @@ def _load(path: Path, found: KerasFile, keras: ModuleType, trusted: bool) -> Any
     return model
 
 
+def _correct_average_pooling(model: Any) -> None:
+    """Keras on torch counts the padding of "same" average pooling; TensorFlow, on which such a
+    network was trained, does not. The loaded layers are put right."""
+    import keras
+
+    for layer in model._flatten_layers():
+        kind = type(layer).__name__
+        if kind in ("AveragePooling1D", "AveragePooling2D") and layer.padding == "same":
+            layer.call = partial(_mean_without_padding, keras.ops, layer)
+
+
+def _mean_without_padding(ops: Any, layer: Any, x: Any) -> Any:
+    from babycry_convert.keras_to_torch.builder import same_padding
+
+    if layer.data_format != "channels_last":
+        raise BabycryError(f"layer {layer.name}: channels-first average pooling with padding")
+    sizes = zip(x.shape[1:-1], layer.pool_size, layer.strides, strict=True)
+    pads = [(0, 0), *(same_padding(*size) for size in sizes), (0, 0)]
+    total, present = (
+        ops.average_pool(ops.pad(values, pads), layer.pool_size, layer.strides, "valid")
+        for values in (x, ops.ones_like(x))
+    )
+    return total / present
+
+
 def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...]:
     """The input's sizes in Keras's order; open ones are taken from the request."""
     inputs = getattr(model, "inputs", None)
     if not inputs:
-        wanted = _shape_for(request)
+        wanted = saved_model.request_shape(request)
         try:
             model.build((None, *wanted))
         except Exception as error:
@@ -137,7 +171,7 @@ def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...
             f"{path}: takes {stated}, but the recipe's layout is {request.layout}: use"
             f" {' or '.join(layouts)}"
         )
-    wanted = _shape_for(request)
+    wanted = saved_model.request_shape(request)
     if None in stated and len(stated) == 3 and stated[-1] not in (None, 1):
         raise BabycryError(
             f"{path}: its input {stated} has open sizes: give the model a fixed input size"
@@ -148,18 +182,6 @@ def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...
     if min(shape) < 1 or math.prod(shape) > _MAX_INPUT_VALUES:
         raise BabycryError(f"{path}: an input of {shape} cannot be converted")
     return shape
-
-
-def _shape_for(request: ReadRequest) -> tuple[int, ...]:
-    """A window in Keras's order for each layout."""
-    steps, features = request.window_shape
-    return {
-        "NCTF": (steps, features, 1),
-        "NCFT": (features, steps, 1),
-        "NTF": (steps, features),
-        "NFT": (features, steps),
-        "NF": (steps * features,),
-    }[request.layout]
 
 
 def _translated(
@@ -180,8 +202,8 @@ def _translated(
             network = _through_onnx(path, model, shape, str(error))
             notes.append(f"went through ONNX, because of {error}")
         _compare(path, model, network, shape)
-    except BabycryError:
-        raise
+    except BabycryError as error:
+        raise BabycryError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     except Exception as error:  # Keras and torch raise what they like on odd configurations
         raise BabycryError(f"{path}: cannot be translated: {one_line(error)}") from None
     return _fitted(path, network, shape, last, request, notes)
@@ -194,16 +216,15 @@ def _without_last_activation(model: Any) -> tuple[Any, str]:
     from babycry_convert.keras_to_torch.activations import activation_name
     from babycry_convert.keras_to_torch.model import functional
 
-    owner = functional(model)
+    whole = owner = functional(model)
     last = owner.outputs[0]._keras_history.operation
     while isinstance(last, keras.Model):  # a model inside the model
         owner = functional(last)
         last = owner.outputs[0]._keras_history.operation
-    if type(last).__name__ == "Softmax" and owner.outputs[0].shape[1:] == model.output_shape[1:]:
-        if owner is not functional(model) and len(functional(model).operations) > 2:
-            return model, ""
-        inner = last._inbound_nodes[0].input_tensors[0]
-        return keras.Model(owner.inputs, inner), "softmax"
+    if type(last).__name__ == "Softmax":
+        if owner is not whole:
+            raise BabycryError(f"ends in a softmax layer inside the layer {owner.name}: take it out")
+        return keras.Model(whole.inputs, last._inbound_nodes[-1].input_tensors[0]), "softmax"
     name = activation_name(getattr(last, "activation", None))
     if name in ("softmax", "log_softmax", "sigmoid") and len(last._inbound_nodes) <= 2:
         last.activation = keras.activations.linear
