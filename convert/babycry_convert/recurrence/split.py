@@ -8,6 +8,7 @@ the last layer's states.
 from __future__ import annotations
 
 import copy
+import itertools
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -188,7 +189,7 @@ def _input(node: fx.Node) -> fx.Node:
 
 
 def _check_chain(traced: fx.GraphModule, nodes: list[fx.Node]) -> None:
-    for before, after in zip(nodes, nodes[1:], strict=False):
+    for before, after in itertools.pairwise(nodes):
         if set(_taken(before)) - {0}:
             raise _refused("the state after the last step is taken from an inner layer")
         if _source(traced, _input(after)) not in _taken(before).get(0, []):

@@ -292,7 +292,7 @@ def _quantize(part: bytes, ranges: Ranges) -> bytes:
 
 
 def _taking(part: bytes, given: Quantization) -> bytes:
-    """The part with an input of the given quantisation; a QUANTIZE in front where it has another."""
+    """The part for an input of the given quantisation: with a QUANTIZE in front if it differs."""
     from ai_edge_litert import schema_py_generated as schema
 
     if _border(part).inputs == given:
