@@ -1,4 +1,4 @@
-"""`babycry-edge convert` as a user types it: files, report, verdict, and one line for every fault."""
+"""`babycry-edge convert` as a user types it: files, report, verdict, one line for every fault."""
 
 from __future__ import annotations
 
@@ -188,9 +188,7 @@ def test_faults_are_one_line_each(recordings: Path, tmp_path: Path) -> None:
     assert "such" in refused(convert(tmp_path / "none.pt", *full)).lower()
     empty = tmp_path / "empty"
     empty.mkdir()
-    line = refused(
-        convert(CHECKPOINT, "--recipe", "ds_cnn", "--calibration", empty, "-o", out)
-    )
+    line = refused(convert(CHECKPOINT, "--recipe", "ds_cnn", "--calibration", empty, "-o", out))
     assert "empty" in line
     line = refused(convert(CHECKPOINT, "--recipe", "no_such_recipe", *full[2:]))
     assert "no_such_recipe" in line
@@ -207,9 +205,7 @@ def test_a_silent_calibration_folder_is_refused(tmp_path: Path) -> None:
     for number in range(3):
         soundfile.write(folder / f"{number}.wav", np.zeros(48000, np.int16), 16000)
     line = refused(
-        convert(
-            CHECKPOINT, "--recipe", "ds_cnn", "--calibration", folder, "-o", tmp_path / "out"
-        )
+        convert(CHECKPOINT, "--recipe", "ds_cnn", "--calibration", folder, "-o", tmp_path / "out")
     )
     assert "silen" in line
     assert not (tmp_path / "out").exists()
@@ -241,7 +237,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 ) -> None:
     """A limit on the length of files stands for the full disk: the write fails half-way."""
     out = tmp_path / "out"
-    words = (CHECKPOINT, "--recipe", "ds_cnn", "--calibration", recordings, "--held-out", recordings)
+    words = (
+        CHECKPOINT,
+        "--recipe",
+        "ds_cnn",
+        "--calibration",
+        recordings,
+        "--held-out",
+        recordings,
+    )
     result = convert(*words, "--cache", cache, "-o", out, file_limit=60_000)
     refused(result)
     assert not out.exists() or list(out.iterdir()) == []

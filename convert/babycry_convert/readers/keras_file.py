@@ -209,9 +209,7 @@ def mended(config: Any, depth: int = 0) -> Any:
     return result
 
 
-def _check_config(
-    path: Path, found: KerasFile, functions: frozenset[str], trusted: bool
-) -> None:
+def _check_config(path: Path, found: KerasFile, functions: frozenset[str], trusted: bool) -> None:
     for where, item in _objects(found.config):
         kind = item.get("class_name")
         module = str(item.get("module") or "keras")

@@ -184,9 +184,7 @@ def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...
     return shape
 
 
-def _translated(
-    path: Path, model: Any, shape: tuple[int, ...], request: ReadRequest
-) -> nn.Module:
+def _translated(path: Path, model: Any, shape: tuple[int, ...], request: ReadRequest) -> nn.Module:
     from babycry_convert.keras_to_torch.builder import NotTranslated
     from babycry_convert.keras_to_torch.model import keras_to_torch
 
@@ -223,7 +221,9 @@ def _without_last_activation(model: Any) -> tuple[Any, str]:
         last = owner.outputs[0]._keras_history.operation
     if type(last).__name__ == "Softmax":
         if owner is not whole:
-            raise BabycryError(f"ends in a softmax layer inside the layer {owner.name}: take it out")
+            raise BabycryError(
+                f"ends in a softmax layer inside the layer {owner.name}: take it out"
+            )
         return keras.Model(whole.inputs, last._inbound_nodes[-1].input_tensors[0]), "softmax"
     name = activation_name(getattr(last, "activation", None))
     if name in ("softmax", "log_softmax", "sigmoid") and len(last._inbound_nodes) <= 2:
@@ -254,9 +254,7 @@ def _through_onnx(path: Path, model: Any, shape: tuple[int, ...], reason: str) -
     file = io.BytesIO()
     try:
         with quiet(), torch.no_grad():
-            torch.onnx.export(
-                wrapped, (_random(shape, 1),), file, dynamo=False, opset_version=17
-            )
+            torch.onnx.export(wrapped, (_random(shape, 1),), file, dynamo=False, opset_version=17)
             return onnx_to_torch(file.getvalue())
     except Exception as error:
         raise BabycryError(

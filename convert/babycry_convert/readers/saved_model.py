@@ -82,9 +82,7 @@ def _check_size(folder: Path) -> None:
             raise BabycryError(f"{folder}: too large for a model: no SavedModel for a device")
 
 
-def _run(
-    python: str, path: Path, request: ReadRequest, target: Path, answers: Path
-) -> None:
+def _run(python: str, path: Path, request: ReadRequest, target: Path, answers: Path) -> None:
     shape = ",".join(str(size) for size in request_shape(request))
     command = [python, "-I", str(_SCRIPT), str(path.resolve()), shape, str(target), str(answers)]
     if request.trust_pickle:

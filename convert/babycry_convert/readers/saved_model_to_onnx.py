@@ -94,7 +94,9 @@ def saved_model(tf, folder):
     inputs = signature.structured_input_signature[1]
     outputs = list(signature.structured_outputs)
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, where one each is wanted")
+        raise ValueError(
+            f"{len(inputs)} inputs and {len(outputs)} outputs, where one each is wanted"
+        )
     ((name, spec),) = inputs.items()
 
     def call(x):

@@ -221,9 +221,7 @@ def _slice(op: Operation) -> Value:
     for number, (axis, step) in enumerate(zip(axes, steps, strict=True)):
         axis = axis % x.rank
         cuts = [
-            slice(_open_end(s[number]), _open_end(e[number]), step).indices(
-                sample.shape[axis]
-            )
+            slice(_open_end(s[number]), _open_end(e[number]), step).indices(sample.shape[axis])
             for sample, s, e in zip(x.samples, starts, ends, strict=True)
         ]
         x = _cut(op, x, axis, cuts)

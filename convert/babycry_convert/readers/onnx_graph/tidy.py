@@ -179,7 +179,9 @@ def _cat(module: fx.GraphModule, node: fx.Node) -> bool:
     return place == source.meta["shape"][axis] and _replace(node, source)
 
 
-def _insert(module: fx.GraphModule, before: fx.Node, function: Any, args: tuple[Any, ...]) -> fx.Node:
+def _insert(
+    module: fx.GraphModule, before: fx.Node, function: Any, args: tuple[Any, ...]
+) -> fx.Node:
     """A new node, with its shape worked out from its arguments'."""
     with module.graph.inserting_before(before):
         node = module.graph.call_function(function, args)
