@@ -513,10 +513,11 @@ def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         calibration_sha256="0" * 64,
         calibration_count=1,
     )
-    metadata = replace(metadata, golden=conversion._unanswered(metadata, tiny_golden()))
-    path = tmp_path_factory.mktemp("recurrent") / "gru.tflite"
-    conversion._write_checked(path, files.int8_tflite, "tflite", metadata)
-    return path
+    metadata = replace(metadata, golden=conversion.unanswered(metadata, tiny_golden()))
+    folder = tmp_path_factory.mktemp("recurrent")
+    draft = conversion.Draft("gru.tflite", files.int8_tflite, "tflite", metadata)
+    with conversion.checked_files([draft], folder) as paths:
+        return conversion.install(paths, folder)[0]
 
 
 def test_a_model_in_parts_loads_and_passes_its_golden_check(detector_file: Path) -> None:
