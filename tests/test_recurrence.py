@@ -32,13 +32,16 @@ from babycry_convert import convert as conversion  # noqa: E402
 from babycry_convert.flatbuffer_model import pack, unpack  # noqa: E402
 from babycry_convert.hub import Network  # noqa: E402
 from babycry_convert.recurrence import RecurrentFiles, convert_recurrent  # noqa: E402
-from babycry_convert.recurrence.cell import layer_cells  # noqa: E402
-from babycry_convert.recurrence.cell_tflite import quantization  # noqa: E402
+from babycry_convert.recurrence.cell import layer_cells, quantization  # noqa: E402
+from babycry_convert.recurrence.cell_loop import run_loop  # noqa: E402
 from babycry_convert.recurrence.split import split  # noqa: E402
 from babycry_convert.recurrence.unroll import unroll  # noqa: E402
 from babycry_convert.recurrence.write_tflite import _taking  # noqa: E402
 
 T, F, CLASSES = 48, 20, 4
+
+#: A hidden state's step: 1 is 127 of them.
+UNIT = float(np.float32(1.0 / 127.0))
 
 
 class Recurrent(nn.Module):
@@ -195,16 +198,7 @@ def test_a_cell_is_torchs_step(kind: Any) -> None:
         expected = module.recurrent(sequence)[0].numpy()
     values = sequence.numpy()
     for layer in pieces.layers:
-        ways = []
-        for direction, cell in layer_cells(layer).items():
-            order = range(pieces.steps)[:: 1 if direction == "forward" else -1]
-            states = {name: np.zeros((3, 16), np.float32) for name in cell.outputs}
-            after = np.empty((3, pieces.steps, 16), np.float32)
-            for time in order:
-                tensors = cell.run({"x": values[:, time], **states})
-                states = {name: tensors[result] for name, result in cell.outputs.items()}
-                after[:, time] = states["h"]
-            ways.append(after)
+        ways = [run_loop(cell, way, values) for way, cell in layer_cells(layer).items()]
         values = np.concatenate(ways, axis=2)
     assert np.abs(values - expected).max() < 1e-5
 
@@ -227,7 +221,7 @@ def border(data: bytes, signature: str) -> dict[str, tuple[float, int]]:
 
 
 def test_tensors_that_meet_have_one_scale(case: Case) -> None:
-    data, unit = case.cell.int8_tflite, (1.0 / 128.0, 0)
+    data, unit = case.cell.int8_tflite, (UNIT, 0)
     given = border(data, "body")["out sequence"]
     for index, layer in enumerate(case.loop.layers):
         for direction in layer.directions:
@@ -391,20 +385,11 @@ def test_body_layers_and_head_are_the_network(way: str) -> None:
     assert pieces.steps == T
     window = torch.from_numpy(TEST_WINDOWS[:1])[:, None]
     with torch.no_grad():
-        values = pieces.body(window).numpy()[0]
+        values = pieces.body(window).numpy()
         for layer in pieces.layers:
-            ways = []
-            for direction, cell in layer_cells(layer).items():
-                order = range(T) if direction == "forward" else range(T - 1, -1, -1)
-                states = {name: np.zeros((1, 8), np.float32) for name in cell.outputs}
-                after = np.empty((T, 8), np.float32)
-                for time in order:
-                    tensors = cell.run({"x": values[time : time + 1], **states})
-                    states = {name: tensors[result] for name, result in cell.outputs.items()}
-                    after[time] = states["h"][0]
-                ways.append(after)
-            values = np.concatenate(ways, axis=1)
-        found = pieces.head(torch.from_numpy(values)[None]).numpy()
+            ways = [run_loop(cell, way, values) for way, cell in layer_cells(layer).items()]
+            values = np.concatenate(ways, axis=2)
+        found = pieces.head(torch.from_numpy(values)).numpy()
         expected = network.module(window).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -458,7 +443,7 @@ def test_a_head_of_another_scale_gets_a_quantize_in_front(case: Case) -> None:
     rescaled = _taking(part, given)
     assert border(rescaled, "head")["in states"] == given
     assert dict(read_tflite(rescaled).operators)["QUANTIZE"] == 1
-    assert _taking(part, (1.0 / 128.0, 0)) == part
+    assert _taking(part, (UNIT, 0)) == part
 
     def answer(data: bytes, values: np.ndarray) -> np.ndarray:
         runner = Interpreter(model_content=data).get_signature_runner("head")
@@ -468,7 +453,7 @@ def test_a_head_of_another_scale_gets_a_quantize_in_front(case: Case) -> None:
     shape = read_tflite(part).inputs[0].shape
     real = np.random.default_rng(0).integers(-40, 40, shape) * given[0]
     coarse = np.rint(real / given[0] + given[1]).astype(np.int8)
-    fine = np.clip(np.rint(real * 128.0), -128, 127).astype(np.int8)
+    fine = np.clip(np.rint(real / UNIT), -128, 127).astype(np.int8)
     assert np.abs(answer(rescaled, coarse).astype(int) - answer(part, fine)).max() <= 1
 
 

@@ -19,11 +19,19 @@ from babycry_edge.metadata import Direction, RecurrentKind
 
 OperatorName = Literal["FULLY_CONNECTED", "ADD", "SUB", "MUL", "LOGISTIC", "TANH"]
 Values = npt.NDArray[np.float32]
+Quantization = tuple[float, int]
+Ranges = dict[str, tuple[float, float]]
 
-#: int8 covers [-1, 127/128] in steps of 1/128 with zero point 0: hidden states, TANH's result.
-UNIT_RANGE = (-1.0, 127.0 / 128.0)
-#: int8 covers [0, 255/256]: LOGISTIC's result.
+#: int8 covers [-128/127, 1] in steps of 1/127 with zero point 0: hidden states. In steps of 1/128
+#: a state of 1 would lose a step each time; that doubles the error of the logits.
+STATE_RANGE = (-128.0 / 127.0, 1.0)
+#: int8 covers [-1, 127/128] in steps of 1/128 with zero point 0: TANH's result, by TFLite's rule.
+TANH_RANGE = (-1.0, 127.0 / 128.0)
+#: int8 covers [0, 255/256]: LOGISTIC's result, by TFLite's rule.
 SHARE_RANGE = (0.0, 255.0 / 256.0)
+
+#: Two scales of an addition may not differ by more than XNNPACK takes.
+LEAST_SCALE = 2.0**-13
 
 # Farther out, LOGISTIC and TANH give their last int8 value: finer steps are worth more.
 _LOGISTIC_REACH = 6.25
@@ -56,12 +64,35 @@ class Cell:
     inputs: tuple[str, ...]
     outputs: dict[str, str]
 
-    def run(self, values: dict[str, Values]) -> dict[str, Values]:
-        """Every tensor of one step for ``inputs`` of shape (n, width), computed in float32."""
+    def run(
+        self, values: dict[str, Values], quantizations: dict[str, Quantization] | None = None
+    ) -> dict[str, Values]:
+        """Every tensor of one step for ``inputs`` of shape (n, width), computed in float32.
+
+        With ``quantizations`` each result is rounded to what int8 can hold of it.
+        """
         known = {**self.constants, **values}
         for operator in self.operators:
-            known[operator.output] = _EVALUATE[operator.name](*(known[i] for i in operator.inputs))
+            result = _EVALUATE[operator.name](*(known[name] for name in operator.inputs))
+            if quantizations is not None:
+                result = rounded(result, quantizations[operator.output])
+            known[operator.output] = result
         return {name: value for name, value in known.items() if name not in self.constants}
+
+
+def quantization(low: float, high: float) -> Quantization:
+    """(scale, zero point) of int8 for a range, which is widened to hold 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = max(float(np.float32((high - low) / 255.0)), LEAST_SCALE)
+    return scale, int(np.clip(round(-128.0 - low / scale), -128, 127))
+
+
+def rounded(values: Values, quantized: Quantization) -> Values:
+    """The real numbers next to ``values`` that int8 holds."""
+    scale, zero_point = quantized
+    steps = np.clip(np.rint(values / np.float32(scale)), -128 - zero_point, 127 - zero_point)
+    result: Values = (steps * np.float32(scale)).astype(np.float32)
+    return result
 
 
 def layer_cells(layer: SplitLayer) -> dict[Direction, Cell]:
@@ -157,32 +188,34 @@ def _rows(weights: CellWeights, matrix: Values, bias: Values, gate: int) -> tupl
     return np.ascontiguousarray(matrix[rows]), np.ascontiguousarray(bias[rows])
 
 
-def int8_ranges(
-    cells: list[Cell], observed: list[dict[str, tuple[float, float]]]
-) -> list[dict[str, tuple[float, float]]]:
+def int8_ranges(cells: list[Cell], observed: list[Ranges], share: float = 1.0) -> list[Ranges]:
     """The range that int8 covers of each tensor but ``x``, for the cells of one layer.
 
     All directions' states share one range, before and after a step, and a product with a state has
     it, too, so that a held state stays the same integer.
+
+    Args:
+        observed: of each cell, what its tensors were.
+        share: how much of an LSTM's cell state is covered; a little less than all of it gives
+            finer steps to the rest.
     """
-    reach = max(
-        (abs(end) for seen in observed for end in seen.get("c_after", (0.0, 0.0))), default=0.0
-    )
-    carried = {"h": UNIT_RANGE, "c": (-reach, reach)}
+    ends = (abs(end) for seen in observed for end in seen.get("c_after", (0.0, 0.0)))
+    reach = share * max(ends, default=0.0)
+    carried = {"h": STATE_RANGE, "c": (-reach, reach)}
     return [_cell_ranges(cell, seen, carried) for cell, seen in zip(cells, observed, strict=True)]
 
 
 def _cell_ranges(
     cell: Cell,
-    observed: dict[str, tuple[float, float]],
-    carried: dict[str, tuple[float, float]],
-) -> dict[str, tuple[float, float]]:
+    observed: Ranges,
+    carried: Ranges,
+) -> Ranges:
     ranges = {name: limits for name, limits in observed.items() if name != "x"}
     for operator in cell.operators:
         if operator.name == "LOGISTIC":
             ranges[operator.output] = SHARE_RANGE
         elif operator.name == "TANH":
-            ranges[operator.output] = UNIT_RANGE
+            ranges[operator.output] = TANH_RANGE
         if operator.name in _REACH and operator.inputs[0] not in cell.outputs.values():
             low, high = ranges[operator.inputs[0]]
             reach = _REACH[operator.name]

@@ -8,26 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_convert.flatbuffer_model import AlignedBuffer, pack
-from babycry_convert.recurrence.cell import Cell, Operator
+from babycry_convert.recurrence.cell import LEAST_SCALE, Cell, Operator, Quantization
 
 # The version of each operator that takes int8; the float one is older, and taken, too.
 _VERSION = {"FULLY_CONNECTED": 4}
 _DEFAULT_VERSION = 2
 _OPTIONS = {"FULLY_CONNECTED": "FullyConnected", "ADD": "Add", "SUB": "Sub", "MUL": "Mul"}
 
-#: Two scales of an addition may not differ by more than XNNPACK takes.
-_LEAST_SCALE = 2.0**-13
 #: A bias stays within 31 bits, or the scale of its weights grows.
 _MOST_BIAS = 2.0**30
-
-Quantization = tuple[float, int]
-
-
-def quantization(low: float, high: float) -> Quantization:
-    """(scale, zero point) of int8 for a range, which is widened to hold 0."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = max(float(np.float32((high - low) / 255.0)), _LEAST_SCALE)
-    return scale, int(np.clip(round(-128.0 - low / scale), -128, 127))
 
 
 def float_cell(cell: Cell, name: str) -> bytes:
@@ -78,7 +67,7 @@ def _add_int8_weights(graph: _Graph, cell: Cell, operator: Operator, input_scale
         bias = cell.constants[bias_name[0]].astype(np.float64)
         scales = np.maximum(scales, np.abs(bias) / (input_scale * _MOST_BIAS))
     # A row of zeros has any scale; float32 as the file keeps it.
-    scales = np.where(scales > 0.0, scales, _LEAST_SCALE).astype(np.float32)
+    scales = np.where(scales > 0.0, scales, LEAST_SCALE).astype(np.float32)
     steps = np.rint(weights / scales[:, np.newaxis])
     graph.add_constant(weights_name, np.clip(steps, -127, 127).astype(np.int8), scales)
     if bias_name:

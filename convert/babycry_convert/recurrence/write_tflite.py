@@ -14,13 +14,17 @@ import numpy.typing as npt
 
 from babycry_convert.flatbuffer_model import pack, unpack
 from babycry_convert.quiet import quiet
-from babycry_convert.recurrence.cell import UNIT_RANGE, Cell, int8_ranges, layer_cells
-from babycry_convert.recurrence.cell_tflite import (
+from babycry_convert.recurrence.cell import (
+    STATE_RANGE,
+    Cell,
     Quantization,
-    float_cell,
-    int8_cell,
+    Ranges,
+    int8_ranges,
+    layer_cells,
     quantization,
 )
+from babycry_convert.recurrence.cell_loop import Take, run_loop
+from babycry_convert.recurrence.cell_tflite import float_cell, int8_cell
 from babycry_convert.recurrence.merge import merge
 from babycry_convert.recurrence.split import SplitNetwork
 from babycry_edge.errors import BabycryError
@@ -31,9 +35,6 @@ from babycry_edge.tflite_file import read_tflite
 if TYPE_CHECKING:
     from torch import nn
 
-Ranges = dict[str, tuple[float, float]]
-#: Takes one window's values of a named tensor.
-Take = Callable[[str, npt.NDArray[np.float32]], None]
 #: Runs all windows and hands over the tensors of a part, window by window.
 Feed = Callable[[Take], None]
 #: Finds the ranges of what a feed gives.
@@ -41,8 +42,8 @@ FindRanges = Callable[[Feed], Ranges]
 
 _INPUT, _OUTPUT = "features", "logits"
 _SEQUENCE, _STATES = "sequence", "states"
-# Windows that a cell's loop takes at once.
-_CHUNK = 64
+# Shares of the greatest cell state that are tried as an LSTM's range.
+_SHARES = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True)
@@ -106,21 +107,13 @@ def int8_model(
     names = iter(parts.recurrence.signatures[1:-1])
     values = sequences()
     for cells in parts.cells:
-        observed = []
-        states = []
-        for direction, cell in cells.items():
-            after = np.empty((*values.shape[:2], cell.hidden), np.float32)
-            observed.append(find_ranges(_cell_feed(cell, direction, values, after)))
-            states.append(after)
-        ranges = int8_ranges(list(cells.values()), observed)
-        for cell, limits in zip(cells.values(), ranges, strict=True):
-            scales = {name: quantization(*ends) for name, ends in limits.items()}
+        layer = _int8_layer(cells, values, given, find_ranges)
+        for cell, quantizations in zip(cells.values(), layer.quantizations, strict=True):
             name = next(names)
-            files[name] = int8_cell(cell, name, {**scales, "x": given})
-        given = quantization(*UNIT_RANGE)
-        values = np.concatenate(states, axis=2)
+            files[name] = int8_cell(cell, name, quantizations)
+        given, values = quantization(*STATE_RANGE), layer.states
     head_feed, _ = _feed_of(parts.head, values)
-    head_ranges = {**find_ranges(head_feed), _STATES: UNIT_RANGE}
+    head_ranges = {**find_ranges(head_feed), _STATES: STATE_RANGE}
     files["head"] = _taking(_quantize(parts.head, head_ranges), given)
     return merge(files)
 
@@ -187,34 +180,48 @@ def _computed(part: bytes) -> Iterator[tuple[int, str]]:
             yield index, graph.tensors[index].name.decode("utf-8")
 
 
-def _cell_feed(
-    cell: Cell,
-    direction: Direction,
+@dataclass(frozen=True)
+class _Int8Layer:
+    """Each direction's quantisations, and the float states (n, steps, hidden * directions)."""
+
+    quantizations: list[dict[str, Quantization]]
+    states: npt.NDArray[np.float32]
+
+
+def _int8_layer(
+    cells: dict[Direction, Cell],
     sequences: npt.NDArray[np.float32],
-    after: npt.NDArray[np.float32],
-) -> Feed:
-    """A feed of a cell's tensors over sequences (n, steps, values); fills ``after`` with states."""
-    n_steps = sequences.shape[1]
-    order = range(n_steps) if direction == "forward" else range(n_steps - 1, -1, -1)
+    given: Quantization,
+    find_ranges: FindRanges,
+) -> _Int8Layer:
+    """Ranges of a layer's tensors over ``sequences`` (n, steps, values) of quantisation ``given``.
 
-    def feed(take: Take) -> None:
-        for start in range(0, len(sequences), _CHUNK):
-            chunk = sequences[start : start + _CHUNK]
-            states = {
-                name: np.zeros((len(chunk), cell.hidden), np.float32) for name in cell.outputs
-            }
-            seen: dict[str, list[npt.NDArray[np.float32]]] = {}
-            for time in order:
-                values = cell.run({"x": chunk[:, time], **states})
-                states = {name: values[result] for name, result in cell.outputs.items()}
-                after[start : start + len(chunk), time] = states["h"]
-                for name, value in values.items():
-                    seen.setdefault(name, []).append(value)
-            for name, steps in seen.items():
-                for window in np.stack(steps, axis=1):
-                    take(name, window)
+    The range of an LSTM's cell state is the one with the least mean squared error of the states
+    when every tensor is rounded as int8 will.
+    """
+    observed = [
+        find_ranges(lambda take, c=cell, d=way: run_loop(c, d, sequences, take=take))  # type: ignore[misc]
+        for way, cell in cells.items()
+    ]
+    states = [run_loop(cell, way, sequences) for way, cell in cells.items()]
+    listed = list(cells.values())
 
-    return feed
+    def quantizations(share: float) -> list[dict[str, Quantization]]:
+        ranges = int8_ranges(listed, observed, share)
+        return [
+            {"x": given, **{name: quantization(*ends) for name, ends in limits.items()}}
+            for limits in ranges
+        ]
+
+    def loss(candidate: list[dict[str, Quantization]]) -> float:
+        return sum(
+            float(np.square(run_loop(cell, way, sequences, scales) - exact).mean())
+            for (way, cell), scales, exact in zip(cells.items(), candidate, states, strict=True)
+        )
+
+    shares = _SHARES if listed[0].kind == "lstm" else (1.0,)
+    best = min((quantizations(share) for share in shares), key=loss)
+    return _Int8Layer(best, np.concatenate(states, axis=2))
 
 
 def min_max(feed: Feed) -> Ranges:
