@@ -24,7 +24,7 @@ from babycry_convert.hub_input import (  # noqa: E402
     read_request,
     take_out_standardisation,
 )
-from babycry_convert.recipe import Image, Recipe, load_recipe, recipe_names  # noqa: E402
+from babycry_convert.recipe import Architecture, Image, Recipe, load_recipe, recipe_names  # noqa: E402
 from babycry_edge.config import FrontendConfig  # noqa: E402
 from babycry_edge.errors import BabycryError  # noqa: E402
 from babycry_edge.windows import WindowStream  # noqa: E402
@@ -196,6 +196,15 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
         network_from(module, load_recipe("resnet18"), "state_dict")
 
 
+def test_an_activation_that_a_reader_took_off_must_be_the_recipes() -> None:
+    module = torch.fx.symbolic_trace(zoo.build("ds_cnn", 2))
+    module.meta["activation"] = "sigmoid"
+    with pytest.raises(BabycryError, match=r"ended in a sigmoid .* is softmax"):
+        network_from(module, load_recipe("ds_cnn"), "onnx_model")
+    module.meta["activation"] = "softmax"
+    network_from(module, load_recipe("ds_cnn"), "onnx_model")
+
+
 def test_behind_image_steps_the_reader_is_told_the_image() -> None:
     request = read_request(with_input("NCFT", Image((96, 224))), trust_pickle=True)
     assert (request.window_shape, request.channels) == ((224, 96), 3)
@@ -341,21 +350,21 @@ def every_recipe() -> list[Recipe]:
 def test_the_recipes_that_fit_a_network_are_those_with_its_input_and_labels(
     checkpoint: Any,
 ) -> None:
-    path, readings = checkpoint(zoo.build("ds_cnn", 2))
+    path, _ = checkpoint(zoo.build("ds_cnn", 2))
     reasons = fitting.misfits(every_recipe(), path)
     assert [name for name, reason in reasons.items() if reason is None] == ["ds_cnn"]
     assert reasons["crnn"] == "the network gives 2 outputs and the recipe names 9 labels"
     assert "layout NF" in reasons["dnn"]
     assert reasons["rbf_svm"] == "it is for models of scikit-learn"
-    assert len(readings) == 1
 
 
-def test_a_file_that_is_traced_is_read_for_each_shape(checkpoint: Any) -> None:
-    path, readings = checkpoint(zoo.build("ds_cnn", 2), suffix=".pt2")
+def test_a_file_is_read_once_for_each_input(checkpoint: Any) -> None:
+    path, readings = checkpoint(zoo.build("ds_cnn", 2))
     reasons = fitting.misfits(every_recipe(), path)
     assert reasons["ds_cnn"] is None
     assert {request.window_shape for request in readings} >= {(100, 64), (1, 88), (224, 224)}
-    assert len(readings) < len(NETWORKS)
+    asked = [(r.window_shape, r.layout, r.channels, r.n_classes) for r in readings]
+    assert len(asked) == len(set(asked)) < len(NETWORKS)
 
 
 def test_a_checkpoint_that_cannot_be_read_fits_nothing_and_says_why(checkpoint: Any) -> None:
@@ -372,10 +381,33 @@ def test_a_recipe_for_an_unknown_system_is_named(checkpoint: Any) -> None:
 
 def test_an_estimator_fits_the_recipe_that_names_it(checkpoint: Any) -> None:
     path, readings = checkpoint(None, suffix=".skops")
+    forest = {"__class__": "RandomForestClassifier", "__module__": "sklearn.ensemble._forest"}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("schema.json", json.dumps({"__class__": "RandomForestClassifier"}))
+        archive.writestr("schema.json", json.dumps(forest))
     reasons = fitting.misfits(every_recipe(), path)
     assert [name for name, reason in reasons.items() if reason is None] == ["random_forest"]
     assert reasons["rbf_svm"] == "the file has no SVC"
     assert reasons["crnn"] == "it is for networks"
+    path.write_bytes(b"cut off" + path.read_bytes()[20:])
+    assert "damaged" in str(fitting.misfit(load_recipe("rbf_svm"), path))
+    assert not readings
+
+
+def test_weights_alone_are_asked_of_their_reader(
+    checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, readings = checkpoint(None, suffix=".pth")
+
+    def misfit(given: Path, request: Any) -> str | None:
+        return None if request.architecture == "resnet50" else "has no layer fc"
+
+    monkeypatch.setattr(
+        sys.modules["babycry_convert.readers.fake"], "misfit", misfit, raising=False
+    )
+    recipes = every_recipe()
+    recipes.append(replace(recipes[0], name="own", architecture=Architecture()))
+    reasons = fitting.misfits(recipes, path)
+    assert [name for name, reason in reasons.items() if reason is None] == ["resnet50"]
+    assert reasons["resnet18"] == "has no layer fc"
+    assert "--arch" in str(reasons["own"])
     assert not readings

@@ -70,10 +70,16 @@ def network_from(module: nn.Module, recipe: Recipe, reader: str) -> Network:
         reader: how the module came, for the report.
 
     Raises:
-        BabycryError: the module does not take such windows, its output is no row of logits, or
-            there are not as many of them as labels.
+        BabycryError: the module does not take such windows, its output is no row of logits, there
+            are not as many of them as labels, or it ended in another activation than the recipe's.
     """
     layout, image = recipe.architecture.layout, recipe.image
+    ended_in = getattr(module, "meta", {}).get("activation")  # what a reader took off its end
+    if ended_in not in (None, recipe.labels.activation):
+        raise BabycryError(
+            f"the network ended in a {ended_in} and the recipe's activation is "
+            f"{recipe.labels.activation}: change [labels] activation"
+        )
     module = module.eval()
     if layout != "NCTF" or image is not None:
         module = _with_own_names(HubInput(module, layout, image, recipe.window_shape).eval())
@@ -284,7 +290,9 @@ def _line(traced: fx.GraphModule, node: fx.Node, values: int) -> tuple[Any, Any]
     return {"add": (one, left), "sub": (-one, left), "mul": (left, zero)}.get(name)
 
 
-def _line_of_batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, values: int) -> Any:
+def _line_of_batch_norm(
+    layer: nn.BatchNorm1d | nn.BatchNorm2d, values: int
+) -> tuple[Any, Any] | None:
     if layer.num_features != values or layer.running_mean is None or layer.running_var is None:
         return None
     slope = 1 / np.sqrt(_numbers(layer.running_var) + layer.eps)

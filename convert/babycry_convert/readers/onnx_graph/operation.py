@@ -61,7 +61,13 @@ class Operation:
         pieces = [p for p in self.name.strip("/").split("/") if p]
         if len(pieces) > 1 and pieces[-1].split("_")[0] == self.kind:
             pieces = pieces[:-1]  # the torch exporter's /block/conv/Conv
-        return ".".join(pieces) or self.kind.lower()
+        # a Sequential's children repeat its name: /block/block.0/Conv
+        kept = [
+            piece
+            for piece, after in zip(pieces, [*pieces[1:], ""], strict=True)
+            if not after.startswith(f"{piece}.")
+        ]
+        return ".".join(kept) or self.kind.lower()
 
 
 Rule = Callable[[Operation], "Value | list[Value | None]"]
