@@ -16,13 +16,13 @@ from babycry_convert.calibrate.ranges import Feed, Observations, RangeSettings, 
 from babycry_convert.flatbuffer_model import pack, unpack
 from babycry_convert.quiet import quiet
 from babycry_convert.recurrence.cell import (
-    STATE_RANGE,
     Cell,
     Quantization,
     Ranges,
     int8_ranges,
     layer_cells,
     quantization,
+    state_range,
 )
 from babycry_convert.recurrence.cell_loop import run_loop
 from babycry_convert.recurrence.cell_tflite import float_cell, int8_cell
@@ -107,7 +107,7 @@ def int8_model(
     """
     body_feed, sequences = _feed_of(parts.body, windows)
     body = _quantize(parts.body, find_ranges(body_feed))
-    given = _border(body).outputs
+    given, states = _border(body).outputs, (0.0, 0.0)
     files = {"body": body}
     names = iter(parts.recurrence.signatures[1:-1])
     values = sequences()
@@ -116,9 +116,10 @@ def int8_model(
         for cell, quantizations in zip(cells.values(), layer.quantizations, strict=True):
             name = next(names)
             files[name] = int8_cell(cell, name, quantizations)
-        given, values = quantization(*STATE_RANGE), layer.states
+        states, values = layer.range, layer.states
+        given = quantization(*states)
     head_feed, _ = _feed_of(parts.head, values)
-    head_ranges = {**find_ranges(head_feed), _STATES: STATE_RANGE}
+    head_ranges = {**find_ranges(head_feed), _STATES: states}
     files["head"] = _taking(_quantize(parts.head, head_ranges), given)
     return merge(files)
 
@@ -187,9 +188,11 @@ def _computed(part: bytes) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class _Int8Layer:
-    """Each direction's quantisations, and the float states (n, steps, hidden * directions)."""
+    """Each direction's quantisations, the float states (n, steps, hidden * directions), and what
+    int8 covers of them."""
 
     quantizations: list[dict[str, Quantization]]
+    range: tuple[float, float]
     states: npt.NDArray[np.float32]
 
 
@@ -226,7 +229,7 @@ def _int8_layer(
 
     shares = _SHARES if listed[0].kind == "lstm" else (1.0,)
     best = min((quantizations(share) for share in shares), key=loss)
-    return _Int8Layer(best, np.concatenate(states, axis=2))
+    return _Int8Layer(best, state_range(observed), np.concatenate(states, axis=2))
 
 
 # ---- int8 body and head
