@@ -22,9 +22,9 @@ from babycry_convert.hub import Network  # noqa: E402
 from babycry_convert.hub_input import (  # noqa: E402
     network_from,
     read_request,
-    take_out_standardisation,
 )
 from babycry_convert.recipe import Architecture, Image, Recipe, load_recipe, recipe_names  # noqa: E402
+from babycry_convert.standardisation import take_out_standardisation  # noqa: E402
 from babycry_edge.config import FrontendConfig  # noqa: E402
 from babycry_edge.errors import BabycryError  # noqa: E402
 from babycry_edge.windows import WindowStream  # noqa: E402
