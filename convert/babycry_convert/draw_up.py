@@ -23,6 +23,7 @@ from babycry_convert.convert import Draft
 from babycry_convert.hub import FinishedModel, Network
 from babycry_convert.material import Material
 from babycry_convert.recurrence import RecurrentFiles, convert_recurrent
+from babycry_convert.recurrence.split import split
 from babycry_convert.targets import ONNX, TFLITE
 from babycry_edge.engines.tflite_engine import open_litert
 from babycry_edge.errors import BabycryError
@@ -101,14 +102,15 @@ def draw_up(
         ).files[target.format]
 
     onnx = chosen(ONNX)
-    recurrent = _RecurrentSearch(network, calibration, choice_windows, order, track).run()
-    if recurrent is None:
+    looping, refusal = _can_loop(network)
+    if not looping:
         tflite = chosen(TFLITE)
         files = RecurrentFiles(tflite.float_model, tflite.int8_model, None)
         candidates, settings = tflite.candidates, str(tflite.settings)
         pair = Compared(tflite.source, tflite.int8_model, tflite.names)
     else:
-        files, candidates, settings = recurrent
+        search = _RecurrentSearch(network, calibration, choice_windows, order, track)
+        files, candidates, settings = search.run()
         pair = Compared(files.float_tflite, files.int8_tflite, {})
     looped = replace(metadata, recurrence=files.recurrence)
     name = order.name
@@ -125,7 +127,16 @@ def draw_up(
             "onnx": Compared(onnx.source, onnx.int8_model, onnx.names),
             "tflite": pair,
         },
+        notes=(refusal,) if refusal else (),
     )
+
+
+def _can_loop(network: Network) -> tuple[bool, str]:
+    """Whether the network has recurrent layers that become cells; why not, if it has others."""
+    try:
+        return split(network) is not None, ""
+    except BabycryError as error:
+        return False, f"TFLite with every step unrolled by litert-torch: {error}"
 
 
 def _wrapped(finished: FinishedModel, metadata: ModelMetadata, name: str) -> DrawnUp:
@@ -147,8 +158,8 @@ class _RecurrentSearch:
     order: Order
     track: Track
 
-    def run(self) -> tuple[RecurrentFiles, tuple[Candidate, ...], str] | None:
-        """The best files, what was tried, and how they were made; None without recurrent layers."""
+    def run(self) -> tuple[RecurrentFiles, tuple[Candidate, ...], str]:
+        """The best files, what was tried, and how they were made."""
         reference = scores(_torch_logits(self.network, self.judged), self._activation)
         best: tuple[float, RecurrentFiles, Candidate] | None = None
         tried = []
@@ -160,8 +171,7 @@ class _RecurrentSearch:
                 form=self.order.recurrence,
                 find_ranges=_finder(ranges),
             )
-            if files is None:
-                return None
+            assert files is not None
             logits = _tflite_logits(files, self.judged)
             figures = compare(reference, scores(logits, self._activation))
             advance()

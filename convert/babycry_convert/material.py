@@ -57,8 +57,7 @@ def gather(
     given = read_recordings(calibration, labels)
     notes = [given.describe_left_out()]
     if held_out is None:
-        sides = split(given, seed=recipe.calibration.seed)
-        rest, judged = sides.rest, sides.held_out
+        rest, judged = split(given, seed=recipe.calibration.seed)
         notes.append(
             f"judged on {len(judged)} of the {len(given)} calibration recordings, held out by "
             "group: give --held-out for a set of your own"
@@ -101,8 +100,8 @@ def _divide(
     recordings = [clip.recording for clip in clips]
     if len({recording.group for recording in recordings}) < 2:
         return clips, clips
-    sides = split(recordings, seed=seed)
-    chosen = {recording.name for recording in sides.held_out}
+    _, held_out = split(recordings, seed=seed)
+    chosen = {recording.name for recording in held_out}
     return (
         tuple(clip for clip in clips if clip.recording.name not in chosen),
         tuple(clip for clip in clips if clip.recording.name in chosen),

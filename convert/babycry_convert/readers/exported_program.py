@@ -154,7 +154,9 @@ def _refuse_pickle(path: Path, name: str, data: bytes) -> None:
         with quiet():
             torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler's errors have no common kind
-        raise _dangerous(path, f"{name} holds more than tensors ({last_line(error)[:120]})") from None
+        raise _dangerous(
+            path, f"{name} holds more than tensors ({last_line(error)[:120]})"
+        ) from None
 
 
 def _refuse_objects(path: Path, name: str, content: Any) -> None:

@@ -118,9 +118,7 @@ def _content(path: Path, trust_pickle: bool) -> Any:
     except Exception as error:  # the unpickler's errors have no common kind
         if not trust_pickle:
             raise _not_loaded(path, error) from None
-    print(
-        f"babycry-edge: warning: {path} is unpickled, which runs the code in it", file=sys.stderr
-    )
+    print(f"babycry-edge: warning: {path} is unpickled, which runs the code in it", file=sys.stderr)
     data.seek(0)
     try:
         with _working_folder():
@@ -249,9 +247,7 @@ def _without_prefixes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
     return tensors
 
 
-def _misfit(
-    tensors: dict[str, torch.Tensor], network: nn.Module
-) -> str | dict[str, torch.Tensor]:
+def _misfit(tensors: dict[str, torch.Tensor], network: nn.Module) -> str | dict[str, torch.Tensor]:
     """The weights under the network's names, or why they do not fit."""
     expected = network.state_dict()
     for prefix in _PREFIXES:

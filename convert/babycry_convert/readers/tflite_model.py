@@ -169,7 +169,9 @@ def _check_fit(file: ModelFile, request: ReadRequest) -> None:
         raise BabycryError(
             f"takes {list(given.shape)}, but the recipe's window is {steps} x {features}"
         )
-    if [size for size in made.shape[:-1] if size not in (1, -1)] or made.shape[-1:] != (request.n_classes,):
+    if [size for size in made.shape[:-1] if size not in (1, -1)] or made.shape[-1:] != (
+        request.n_classes,
+    ):
         raise BabycryError(
             f"gives {list(made.shape)}, but the recipe has {request.n_classes} labels"
         )
