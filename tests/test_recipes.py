@@ -436,3 +436,5 @@ def test_a_crnn_that_kept_its_decoder_fits(tmp_path: Path) -> None:
     path = tmp_path / "crnn.pt"
     torch.save(weights, path)
     assert fitting.misfit(recipe, path) is None
+    read = readers.read_checkpoint(path, read_request(recipe))
+    assert torch.equal(read.state_dict()["head.weight"], weights["head.weight"])
