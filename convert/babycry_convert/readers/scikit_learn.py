@@ -69,10 +69,12 @@ def read(path: Path, request: ReadRequest) -> FinishedModel:
     if any(type(w.message).__name__ == "InconsistentVersionWarning" for w in caught):
         notes.append("it was saved by another version of scikit-learn")
     try:
-        _check_estimator(model)
-        _check_sizes(model, request)
-        data, kind = _onnx(model, notes)
-        _compare(model, data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _check_estimator(model)
+            _check_sizes(model, request)
+            data, kind = _onnx(model)
+            _compare(model, data)
     except BabycryError as error:
         raise BabycryError(f"{path}: {error}") from None
     except Exception as error:  # a damaged estimator can fail anywhere in the libraries
@@ -222,7 +224,7 @@ def _check_sizes(model: Any, request: ReadRequest) -> None:
         )
 
 
-def _onnx(model: Any, notes: list[str]) -> tuple[bytes, str]:
+def _onnx(model: Any) -> tuple[bytes, str]:
     """The file's bytes, and what its scores are."""
     require("skl2onnx", "scikit-learn")
     from skl2onnx import convert_sklearn
@@ -293,14 +295,12 @@ def _compare(model: Any, data: bytes) -> None:
     with quiet():
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     rows = _probes(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if hasattr(model, "predict_proba"):
-            expected = np.asarray(model.predict_proba(rows))
-        else:
-            expected = np.asarray(model.decision_function(rows))
-            if expected.ndim == 1:
-                expected = np.stack((-expected, expected), axis=1)
+    if hasattr(model, "predict_proba"):
+        expected = np.asarray(model.predict_proba(rows))
+    else:
+        expected = np.asarray(model.decision_function(rows))
+        if expected.ndim == 1:
+            expected = np.stack((-expected, expected), axis=1)
     given = session.run(None, {"features": rows})[0]
     if given.shape != expected.shape:
         raise BabycryError(f"its ONNX form has scores of {given.shape}, not {expected.shape}")
