@@ -118,9 +118,7 @@ def _content(path: Path, trust_pickle: bool) -> Any:
     except Exception as error:  # the unpickler's errors have no common kind
         if not trust_pickle:
             raise _not_loaded(path, error) from None
-    print(
-        f"babycry-edge: warning: {path} is unpickled, which runs the code in it", file=sys.stderr
-    )
+    print(f"babycry-edge: warning: {path} is unpickled, which runs the code in it", file=sys.stderr)
     data.seek(0)
     try:
         with _working_folder():
@@ -210,7 +208,8 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _entry(path: Path, name: str, entry: Any, limit: int) -> tuple[str, list[int], int, int]:
     """(type, shape, first byte, byte after the last) of one tensor, inside the file."""
     fields = entry if isinstance(entry, dict) else {}
-    shape, offsets = fields.get("shape"), fields.get("data_offsets")
+    shape: Any = fields.get("shape")
+    offsets: Any = fields.get("data_offsets")
     numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [-1]
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
     if not whole or len(offsets) != 2 or not offsets[0] <= offsets[1] <= limit or len(shape) > 8:
@@ -249,9 +248,7 @@ def _without_prefixes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
     return tensors
 
 
-def _misfit(
-    tensors: dict[str, torch.Tensor], network: nn.Module
-) -> str | dict[str, torch.Tensor]:
+def _misfit(tensors: dict[str, torch.Tensor], network: nn.Module) -> str | dict[str, torch.Tensor]:
     """The weights under the network's names, or why they do not fit."""
     expected = network.state_dict()
     for prefix in _PREFIXES:

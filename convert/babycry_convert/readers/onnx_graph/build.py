@@ -98,16 +98,12 @@ class Build:
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Value:
         """Apply a function; folded at once if no argument depends on the input's values."""
         self._check_size(function, args, kwargs)
-        samples = tuple(
-            function(*_at(args, i), **_at(kwargs, i)) for i in range(len(self.batches))
-        )
+        samples = tuple(function(*_at(args, i), **_at(kwargs, i)) for i in range(len(self.batches)))
         for sample in samples:
             _refuse_large(sample)
         if all(v.known for v in _values((args, kwargs))):
             return Value(samples)
-        node = self.graph.call_function(
-            function, self._arguments(args), self._arguments(kwargs)
-        )
+        node = self.graph.call_function(function, self._arguments(args), self._arguments(kwargs))
         return self._note(Value(samples, node))
 
     def layer(self, name: str, module: nn.Module, *args: Value) -> Value:
@@ -198,7 +194,9 @@ class Build:
         """A free dotted name in the module tree."""
         parts = [_identifier(part) for part in re.split(r"[./:]+", name) if part]
         path = ".".join(parts) or "layer"
-        taken = {n for n, _ in self.root.named_modules()} | {n for n, _ in self.root.named_buffers()}
+        taken = {n for n, _ in self.root.named_modules()} | {
+            n for n, _ in self.root.named_buffers()
+        }
         leaves = {n for n in taken if n and not any(t.startswith(f"{n}.") for t in taken)}
         if any(path.startswith(f"{leaf}.") for leaf in leaves):
             path = path.replace(".", "_")

@@ -56,7 +56,13 @@ def check_model(data: bytes) -> CheckedModel:
             if proto.functions:
                 proto = onnx.inliner.inline_local_functions(proto)
             onnx.checker.check_model(proto)
-    except (DecodeError, onnx.checker.ValidationError, RuntimeError, ValueError, TypeError) as error:
+    except (
+        DecodeError,
+        onnx.checker.ValidationError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+    ) as error:
         raise BabycryError(f"malformed ONNX model: {_first_line(error)}") from None
     graph = proto.graph
     _refuse_what_is_elsewhere(graph)
@@ -79,7 +85,9 @@ def check_model(data: bytes) -> CheckedModel:
             for d in tensor.shape.dim
         ),
         output_name=output,
-        opset=max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1),
+        opset=max(
+            (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=1
+        ),
     )
 
 

@@ -138,7 +138,9 @@ def _refuse_unusual(op: Operation, steps: int, directions: int) -> None:
             raise BabycryError("sequences of different lengths in one batch")
     for index in (5, 6) if op.kind == "LSTM" else (5,):
         state = op.optional(index)
-        if state is not None and not (state.known and not any(bool(s.any()) for s in state.samples)):
+        if state is not None and not (
+            state.known and not any(bool(s.any()) for s in state.samples)
+        ):
             raise BabycryError("its state does not begin at zero")
     peepholes = op.optional(7) if op.kind == "LSTM" else None
     if peepholes is not None and bool(peepholes.tensor.any()):

@@ -221,9 +221,7 @@ def _slice(op: Operation) -> Value:
     for number, (axis, step) in enumerate(zip(axes, steps, strict=True)):
         axis = axis % x.rank
         cuts = [
-            slice(_open_end(s[number]), _open_end(e[number]), step).indices(
-                sample.shape[axis]
-            )
+            slice(_open_end(s[number]), _open_end(e[number]), step).indices(sample.shape[axis])
             for sample, s, e in zip(x.samples, starts, ends, strict=True)
         ]
         x = _cut(op, x, axis, cuts)
@@ -268,7 +266,7 @@ def _cut(op: Operation, x: Value, axis: int, cuts: list[tuple[int, int, int]]) -
     if step == 1:
         return op.build.call(torch.narrow, x, axis, start, length)
     # written as an index, so that the exporters see a plain slice
-    index = tuple(slice(None) for _ in range(axis)) + (slice(start, stop, step),)
+    index = (*[slice(None)] * axis, slice(start, stop, step))
     return op.build.call(_index, x, index)
 
 

@@ -22,7 +22,7 @@ def tidy(module: fx.GraphModule) -> None:
     """Simplify ``module`` in place; the nodes carry ``meta["shape"]``."""
     changed = True
     while changed:
-        changed = any([_simplify(module, node) for node in list(module.graph.nodes)])
+        changed = sum(_simplify(module, node) for node in list(module.graph.nodes)) > 0
         _sweep(module)
     for node in list(module.graph.nodes):
         _flatten(module, node)
@@ -179,7 +179,9 @@ def _cat(module: fx.GraphModule, node: fx.Node) -> bool:
     return place == source.meta["shape"][axis] and _replace(node, source)
 
 
-def _insert(module: fx.GraphModule, before: fx.Node, function: Any, args: tuple[Any, ...]) -> fx.Node:
+def _insert(
+    module: fx.GraphModule, before: fx.Node, function: Any, args: tuple[Any, ...]
+) -> fx.Node:
     """A new node, with its shape worked out from its arguments'."""
     with module.graph.inserting_before(before):
         node = module.graph.call_function(function, args)
