@@ -10,7 +10,7 @@ SOURCES := CMakeLists.txt pyproject.toml constraints.txt convert/requirements.tx
 	-type f ! -name '*.so' ! -name '*.pyc' ! -name '.*')
 DATA ?= ../shared/data
 
-.PHONY: bench test speed lint docs reference clean
+.PHONY: bench test speed lint docs reference zoo clean
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/babycry-edge bench $(BENCH)
@@ -35,6 +35,10 @@ docs: $(VENV)/test.stamp
 # trains, cross-validates, converts and writes babycry_edge/models; wants the recordings in DATA
 reference: $(VENV)/test.stamp
 	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.reference.build --data $(DATA)
+
+# trains every system of the zoo on the recordings in DATA; ZOO="--only dnn --reuse" for a part
+zoo: $(VENV)/test.stamp
+	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.zoo_training --data $(DATA) --out build/zoo $(ZOO)
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)
