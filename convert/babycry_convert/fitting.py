@@ -21,9 +21,6 @@ from babycry_edge.tflite_file import read_tflite
 #: Architectures that are no systems of the zoo.
 CUSTOM, SCIKIT_LEARN = "custom", "scikit-learn"
 
-#: Files that are traced with an example of the recipe's; one reading of any other serves for all.
-_TRACED_SUFFIXES = {".pt", ".pth", ".pt2"}
-
 
 def misfit(recipe: Recipe, path: Path, trust_pickle: bool = False) -> str | None:
     """Why a checkpoint cannot be converted with a recipe; None where it can.
@@ -41,7 +38,7 @@ def misfits(
 
     Args:
         recipes: those to try.
-        path: the checkpoint, of any kind; it is read once where its kind allows it.
+        path: the checkpoint, of any kind; it is read once for each input that recipes ask for.
         trust_pickle: whether formats that can run code may be opened.
 
     Raises:
@@ -58,8 +55,7 @@ class _Checkpoint:
         self.path = path
         self.trust_pickle = trust_pickle
         self.kind = readers.find_reader(path)
-        module = importlib.import_module(f"babycry_convert.readers.{self.kind}")
-        self.suffixes = set(module.SUFFIXES)
+        self.reader = importlib.import_module(f"babycry_convert.readers.{self.kind}")
         self.systems: dict[str, ModuleType] = zoo.systems()
         self._read: dict[object, nn.Module | FinishedModel | BabycryError] = {}
 
@@ -67,13 +63,13 @@ class _Checkpoint:
         architecture = recipe.architecture.name
         if architecture not in (CUSTOM, SCIKIT_LEARN, *self.systems):
             return f"the zoo has no system {architecture!r}"
-        has_estimator = ".skops" in self.suffixes
+        has_estimator = ".skops" in self.reader.SUFFIXES
         if has_estimator != (architecture == SCIKIT_LEARN):
             return "it is for networks" if has_estimator else "it is for models of scikit-learn"
         try:
             if has_estimator:
                 return self._estimator_misfit(recipe)
-            if self.kind == "state_dict":
+            if hasattr(self.reader, "misfit"):
                 return self._state_dict_misfit(recipe)
             return self._module_misfit(recipe)
         except BabycryError as error:
@@ -82,22 +78,16 @@ class _Checkpoint:
     def _estimator_misfit(self, recipe: Recipe) -> str | None:
         """Looks for the estimator's class name without opening the model."""
         wanted = str(recipe.architecture.options.get("estimator", ""))
-        if zipfile.is_zipfile(self.path):
-            with zipfile.ZipFile(self.path) as archive:
-                text = archive.read("schema.json") if "schema.json" in archive.namelist() else b""
-        else:
-            text = self.path.read_bytes()
-            if b"sklearn" not in text:  # compressed: it shows when it is opened
-                return None
+        text = _schema(self.path) if zipfile.is_zipfile(self.path) else self.path.read_bytes()
+        if b"sklearn" not in text:  # compressed: it shows when it is opened
+            return None
         return None if wanted.encode() in text else f"the file has no {wanted}"
 
     def _state_dict_misfit(self, recipe: Recipe) -> str | None:
         if recipe.architecture.name == CUSTOM:
             return "weights alone need their class: give --arch package.module:Class"
-        from babycry_convert.readers import state_dict
-
         request = read_request(recipe, trust_pickle=self.trust_pickle)
-        reason: str | None = state_dict.misfit(self.path, request)
+        reason: str | None = self.reader.misfit(self.path, request)
         return reason
 
     def _module_misfit(self, recipe: Recipe) -> str | None:
@@ -109,9 +99,7 @@ class _Checkpoint:
 
     def _reading(self, recipe: Recipe) -> nn.Module | FinishedModel:
         request = read_request(recipe, trust_pickle=self.trust_pickle)
-        key: object = None
-        if _TRACED_SUFFIXES & self.suffixes:
-            key = request.window_shape, request.layout, request.channels, request.n_classes
+        key = request.window_shape, request.layout, request.channels, request.n_classes
         if key not in self._read:
             try:
                 self._read[key] = readers.read_checkpoint(self.path, request)
@@ -121,6 +109,15 @@ class _Checkpoint:
         if isinstance(read, BabycryError):
             raise read
         return read
+
+
+def _schema(path: Path) -> bytes:
+    """What a skops file says of its objects."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read("schema.json")
+    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError) as error:
+        raise BabycryError(f"damaged: {error}") from None
 
 
 def _file_misfit(recipe: Recipe, read: FinishedModel) -> str | None:

@@ -32,11 +32,11 @@ class HubInput(nn.Module):
         self.layout = layout
         frames, values = window_shape
         rows, columns = (values, frames) if layout == "NCFT" else (frames, values)
-        self.size: tuple[int, int] | None = None
+        self.resize: dict[str, Any] | None = None
         self.channels: nn.Conv2d | None = None
         if image is not None:
             if tuple(image.size) != (rows, columns):
-                self.size = (image.size[0], image.size[1])
+                self.resize = _resize((rows, columns), image.size)
             self.channels = _channels(image)
         self.network = network
 
@@ -49,9 +49,9 @@ class HubInput(nn.Module):
             given = windows
         if self.layout in ("NFT", "NCFT"):
             given = given.transpose(-2, -1)
-        if self.size is not None:
+        if self.resize is not None:
             given = nn.functional.interpolate(
-                given, size=self.size, mode="bilinear", align_corners=False
+                given, mode="bilinear", align_corners=False, **self.resize
             )
         if self.channels is not None:
             given = self.channels(given)
@@ -70,10 +70,16 @@ def network_from(module: nn.Module, recipe: Recipe, reader: str) -> Network:
         reader: how the module came, for the report.
 
     Raises:
-        BabycryError: the module does not take such windows, its output is no row of logits, or
-            there are not as many of them as labels.
+        BabycryError: the module does not take such windows, its output is no row of logits, there
+            are not as many of them as labels, or it ended in another activation than the recipe's.
     """
     layout, image = recipe.architecture.layout, recipe.image
+    ended_in = getattr(module, "meta", {}).get("activation")  # what a reader took off its end
+    if ended_in not in (None, recipe.labels.activation):
+        raise BabycryError(
+            f"the network ended in a {ended_in} and the recipe's activation is "
+            f"{recipe.labels.activation}: change [labels] activation"
+        )
     module = module.eval()
     if layout != "NCTF" or image is not None:
         module = _with_own_names(HubInput(module, layout, image, recipe.window_shape).eval())
@@ -141,14 +147,12 @@ def take_out_standardisation(
         before, node = node, _only_user(node)
     if not taken or not np.isfinite(slope).all() or np.any(np.abs(slope) < _LEAST_SLOPE):
         return None
-    for node, before in taken:
+    for node, before in reversed(taken):
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
     traced.graph.eliminate_dead_code()
-    traced.delete_all_unused_submodules()
-    traced.recompile()
     mean, scale = (-offset / slope).astype(np.float32), slope.astype(np.float32)
-    rest = replace(network, module=traced.eval())
+    rest = replace(network, module=fx.GraphModule(traced, traced.graph).eval())
     return (rest, mean, scale) if _same_answers(network, rest, mean, scale) else None
 
 
@@ -165,6 +169,17 @@ def _same_answers(
         expected = whole.module(torch.from_numpy(rows))
         given = rest.module(torch.from_numpy((rows - mean) * scale))
     return bool(torch.allclose(expected, given, rtol=1e-3, atol=1e-3))
+
+
+def _resize(before: tuple[int, int], after: tuple[int, int]) -> dict[str, Any]:
+    """The new size as torch takes it: as factors where float32 holds them exactly.
+
+    ONNX then has two constants; a size would be put together from the input's at run time.
+    """
+    factors = tuple(new / old for old, new in zip(before, after, strict=True))
+    if all(np.float32(factor) == factor for factor in factors):
+        return {"scale_factor": factors}
+    return {"size": tuple(after)}
 
 
 def _channels(image: Image) -> nn.Conv2d:
@@ -275,7 +290,9 @@ def _line(traced: fx.GraphModule, node: fx.Node, values: int) -> tuple[Any, Any]
     return {"add": (one, left), "sub": (-one, left), "mul": (left, zero)}.get(name)
 
 
-def _line_of_batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, values: int) -> Any:
+def _line_of_batch_norm(
+    layer: nn.BatchNorm1d | nn.BatchNorm2d, values: int
+) -> tuple[Any, Any] | None:
     if layer.num_features != values or layer.running_mean is None or layer.running_var is None:
         return None
     slope = 1 / np.sqrt(_numbers(layer.running_var) + layer.eps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ LAYOUT = "NCTF"
 CHANNELS = 1
 
 EMBEDDING = 1024
+
+#: Weights in torch's order, bias, whether ReLU6 follows.
+Convolution = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], bool]
 
 #: (stride, output channels) of the depthwise-separable layers, as in YAMNet's yamnet.py.
 LAYERS = (
@@ -126,7 +130,7 @@ def _convolution(
     return [*layers, nn.ReLU6() if relu6 else nn.ReLU()]
 
 
-def _stored_convolutions(path: Path) -> Any:
+def _stored_convolutions(path: Path) -> Iterator[Convolution]:
     """Each convolution's float32 weights in torch's order, its bias, and whether ReLU6 follows."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -143,8 +147,8 @@ def _stored_convolutions(path: Path) -> Any:
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)
         if kind not in (operators.CONV_2D, operators.DEPTHWISE_CONV_2D):
             continue
-        weight = _tensor(root, operator.inputs[1])
-        bias = _tensor(root, operator.inputs[2])
+        weight = _constant(root, operator.inputs[1])
+        bias = _constant(root, operator.inputs[2])
         # CONV_2D (out, h, w, in); DEPTHWISE_CONV_2D (1, h, w, out)
         order = (0, 3, 1, 2) if kind == operators.CONV_2D else (3, 0, 1, 2)
         clipped = operator.builtinOptions.fusedActivationFunction
@@ -155,7 +159,7 @@ def _stored_convolutions(path: Path) -> Any:
         )
 
 
-def _tensor(root: Any, index: int) -> npt.NDArray[np.float32]:
+def _constant(root: Any, index: int) -> npt.NDArray[np.float32]:
     """A constant of the main graph as float32, dequantised."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -171,7 +175,7 @@ def _tensor(root: Any, index: int) -> npt.NDArray[np.float32]:
         raise BabycryError(f"tensor {index} of the TFLite file is no constant of a known type")
     values = np.frombuffer(bytes(bytearray(raw)), kinds[tensor.type]).reshape(tensor.shape)
     if tensor.type == schema.TensorType.FLOAT32:
-        return values.copy()
+        return np.array(values, np.float32)
     quantization = tensor.quantization
     scale = np.asarray(quantization.scale, np.float64)
     zero = np.asarray(quantization.zeroPoint, np.float64)
@@ -179,4 +183,4 @@ def _tensor(root: Any, index: int) -> npt.NDArray[np.float32]:
         axes = [1] * values.ndim
         axes[quantization.quantizedDimension] = -1
         scale, zero = scale.reshape(axes), zero.reshape(axes)
-    return ((values - zero) * scale).astype(np.float32)
+    return np.asarray((values - zero) * scale, np.float32)
