@@ -73,7 +73,7 @@ def convert_module(
             that fails its own golden check. Then no file has been replaced.
     """
     recordings = Calibration(calibration, tuple(calibration_list))
-    frames, features = metadata.window_frames, metadata.frontend.n_features
+    frames, features = metadata.window_shape
     if calibration.shape[1:] != (frames, features):
         raise BabycryError(
             f"calibration windows have shape {calibration.shape}, the metadata says "
