@@ -49,7 +49,7 @@ $(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
 	@echo "installing into $(VENV), some minutes the first time"
 	$(PIP) install -c constraints.txt '.[dev]'
 	$(PIP) install --no-deps -r convert/requirements.txt
-	$(PIP) install --no-deps torchaudio==2.11.0 openai-whisper==20250625  # oracles
+	$(PIP) install --no-deps torchaudio==2.11.0 openai-whisper==20250625 torchvision==0.28.0  # oracles
 	touch $@
 
 clean:

@@ -45,7 +45,7 @@ def layer_names(model: bytes, model_format: ModelFormat, module: nn.Module) -> d
 
 
 def name_operators(operators: Iterable[Operator], module: nn.Module) -> dict[str, str]:
-    """:func:`layer_names` of operators that have been read. Equal layers are told by their order."""
+    """:func:`layer_names` of operators that have been read; order tells equal layers apart."""
     layers = list(_layers(module))
     found: dict[str, str] = {}
     used: set[str] = set()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from babycry_convert.calibrate import observe_tflite
 from babycry_convert.calibrate.ranges import Ranges, RangeSettings
+from babycry_convert.flatbuffer_model import gather
 from babycry_convert.quiet import quiet
 from babycry_convert.writers.kept import kept_operators
 from babycry_convert.writers.operators import Operator, read_operators
@@ -58,6 +59,7 @@ def quantize_tflite(
         operators = read_operators(float_model, "tflite")
         rules += int16_rules(kept_operators(operators, keep_int16, names or {}))
         rules += float_rules(kept_operators(operators, keep_float, names or {}))
+        rules += border_rules()
     data = apply_rules(float_model, rules, calibration)
     file = read_tflite(data)
     for tensor in (*file.inputs, *file.outputs):
@@ -89,6 +91,17 @@ def float_rules(operators: Iterable[Operator]) -> Rules:
     ]
 
 
+def border_rules() -> Rules:
+    """Rules that keep inputs and outputs in int8, whatever the operator beside them computes in."""
+    from ai_edge_quantizer import recipe
+
+    return [
+        {**rule, "regex": "^", "operation": border}
+        for border in ("INPUT", "OUTPUT")
+        for rule in recipe.static_wi8_ai8()
+    ]
+
+
 def apply_rules(float_model: bytes, rules: Rules, ranges: Ranges) -> bytes:
     """Quantise a float file of any number of signatures.
 
@@ -107,7 +120,7 @@ def apply_rules(float_model: bytes, rules: Rules, ranges: Ranges) -> bytes:
         quantized = quantizer.Quantizer(bytearray(float_model), rules).quantize(
             values, enable_progress_report=False
         )
-    return bytes(quantized.quantized_model)
+    return gather(bytes(quantized.quantized_model))
 
 
 def _statistics(float_model: bytes, rules: Rules, ranges: Ranges) -> dict[str, Any]:
