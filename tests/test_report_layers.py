@@ -53,7 +53,7 @@ def test_damaged_weights_come_first_in_onnx(
         worst, second = first(real, damaged, "onnx", windows)
         assert (worst.name, worst.cause) == (layer, "weights")
         assert worst.local_sqnr_db < second.local_sqnr_db - 15
-        assert second.cause == ""
+        assert second.cause != "weights"
 
 
 @pytest.mark.parametrize("factor", FACTORS)
