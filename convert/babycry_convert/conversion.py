@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 import babycry_edge
 from babycry_convert.calibration import list_sha256
-from babycry_convert.convert import Draft, checked_files, install, unanswered
+from babycry_convert.convert import checked_files, install, unanswered
 from babycry_convert.golden import choose_golden
 from babycry_convert.hub import FinishedModel, Network
 from babycry_convert.hub_input import network_from, read_request
