@@ -119,7 +119,7 @@ def _call(model: Model, window: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m babycry_bench.zoo")
     parser.add_argument("--out", type=Path, default=Path("build/zoo"), help="the trained systems")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=2, help="conversions at a time")
     parser.add_argument("--reuse", action="store_true", help="keep conversions that are there")
     parser.add_argument("--publish", action="store_true", help="write bench/results and docs")

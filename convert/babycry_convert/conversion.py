@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 import babycry_edge
 from babycry_convert.calibration import list_sha256
-from babycry_convert.convert import Draft, checked_files, install, unanswered
+from babycry_convert.convert import checked_files, install, unanswered
 from babycry_convert.golden import choose_golden
 from babycry_convert.hub import FinishedModel, Network
-from babycry_convert.hub_input import network_from, read_request, take_out_standardisation
+from babycry_convert.hub_input import network_from, read_request
 from babycry_convert.material import Material, gather
 from babycry_convert.readers import find_reader, read_checkpoint
 from babycry_convert.recipe import Recipe
+from babycry_convert.standardisation import take_out_standardisation
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import ModelMetadata, Standardize
 from babycry_edge.model import activate

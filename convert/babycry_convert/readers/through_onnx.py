@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +79,7 @@ def _export(module: nn.Module, shape: tuple[int, ...], path: Path, *, open_batch
     axes: dict[str, Any] = {"features": {0: "batch"}, "logits": {0: "batch"}}
     buffer = io.BytesIO()
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), _quiet_exporter(), torch.no_grad():
             torch.onnx.export(
                 module,
                 (torch.zeros(shape),),
@@ -93,6 +95,19 @@ def _export(module: nn.Module, shape: tuple[int, ...], path: Path, *, open_batch
     except Exception as error:  # the exporter's errors have no common kind
         raise BabycryError(f"{path}: no way through ONNX: {last_line(error)}") from None
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter prints a network that it cannot export from C++, past ``sys.stdout``."""
+    import torch
+
+    before = torch._C._jit_is_onnx_log_enabled()
+    torch._C._jit_set_onnx_log_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._jit_set_onnx_log_enabled(before)
 
 
 def last_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,13 @@ def build(name: str, seed: int) -> Any:
     )
 
 
+def fit(estimator: Any, values: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> None:
+    """Train; scikit-learn's word that ``SVC(probability=True)`` will change is not repeated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        estimator.fit(values, classes)
+
+
 def rows(
     clips: Sequence[ClipWindows], names: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
@@ -59,9 +67,10 @@ def save(estimator: Any, folder: Path, name: str) -> Path:
     import joblib
     import skops.io
 
-    path = folder / f"{name}.skops"
-    write_whole(path, skops.io.dumps(estimator))
-    buffer = io.BytesIO()
-    joblib.dump(estimator, buffer)
+    path, buffer = folder / f"{name}.skops", io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        write_whole(path, skops.io.dumps(estimator))
+        joblib.dump(estimator, buffer)
     write_whole(path.with_suffix(".joblib"), buffer.getvalue())
     return path

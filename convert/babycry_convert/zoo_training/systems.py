@@ -122,7 +122,7 @@ def train_system(
     divisor = 1 if budget is None else budget.train_hop
     training = _windows(calibration, recipe, divisor, places.cache, jobs)
     testing = _windows(held_out, recipe, 1, places.cache, jobs)
-    start = time.monotonic()
+    start, cpu_start = time.monotonic(), time.process_time()
     if budget is None:
         path, quality, parameters = _train_estimator(recipe, training, testing, out / name)
     else:
@@ -131,6 +131,7 @@ def train_system(
         "system": name,
         "checkpoint": path.name,
         "seconds": round(time.monotonic() - start, 1),
+        "cpu_seconds": round(time.process_time() - cpu_start, 1),
         "seed": ESTIMATOR_SEED if budget is None else budget.seed,
         "training_clips": len(training),
         "training_windows": sum(len(clip.windows) for clip in training),
@@ -231,7 +232,7 @@ def _train_estimator(
     names = recipe.labels.names
     estimator = estimators.build(recipe.name, ESTIMATOR_SEED)
     values, classes = estimators.rows(training, names)
-    estimator.fit(values, classes)
+    estimators.fit(estimator, values, classes)
     quality = evaluate(testing, names, lambda cut: estimators.scores(estimator, cut[:, 0]))
     return estimators.save(estimator, folder, recipe.name), quality, 0
 

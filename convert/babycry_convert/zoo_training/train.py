@@ -116,4 +116,7 @@ def _hub(network: nn.Module, recipe: Recipe, size: int | None) -> nn.Module:
     image = recipe.image
     if image is not None and size is not None:
         image = replace(image, size=(size, size))
-    return HubInput(network, recipe.architecture.layout, image, recipe.window_shape)
+    hub = HubInput(network, recipe.architecture.layout, image, recipe.window_shape)
+    if hub.channels is not None:
+        hub.channels.requires_grad_(False)
+    return hub

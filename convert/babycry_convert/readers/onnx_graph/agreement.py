@@ -59,14 +59,14 @@ def _session(proto: onnx.ModelProto) -> object:
 
 
 def _run(session: object, inputs: np.ndarray, fixed: int) -> np.ndarray:
-    name = session.get_inputs()[0].name  # type: ignore[attr-defined]
+    name = session.get_inputs()[0].name
     size = fixed or len(inputs)
     parts = []
     try:
         with quiet():
             for start in range(0, len(inputs), size):
                 part = inputs[start : start + size]
-                parts.append(session.run(None, {name: part})[0])  # type: ignore[attr-defined]
+                parts.append(session.run(None, {name: part})[0])
     except Exception as error:  # as above
         raise BabycryError(f"onnxruntime cannot run the ONNX model: {_first_line(error)}") from None
     return np.concatenate(parts)

@@ -22,7 +22,7 @@ def tidy(module: fx.GraphModule) -> None:
     """Simplify ``module`` in place; the nodes carry ``meta["shape"]``."""
     changed = True
     while changed:
-        changed = any([_simplify(module, node) for node in list(module.graph.nodes)])
+        changed = sum(_simplify(module, node) for node in list(module.graph.nodes)) > 0
         _sweep(module)
     for node in list(module.graph.nodes):
         _flatten(module, node)
