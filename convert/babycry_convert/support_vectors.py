@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from babycry_edge.errors import BabycryError
 from torch import nn
+
+from babycry_edge.errors import BabycryError
 
 
 class SupportVectors(nn.Module):
@@ -51,7 +52,9 @@ def svm_to_torch(model: Any) -> SupportVectors:
     machine = steps[-1]
     kinds = [type(step).__name__ for step in steps]
     if kinds not in (["SVC"], ["StandardScaler", "SVC"]):
-        raise BabycryError(f"{' + '.join(kinds)}: only an SVC behind a StandardScaler goes to torch")
+        raise BabycryError(
+            f"{' + '.join(kinds)}: only an SVC behind a StandardScaler goes to torch"
+        )
     if machine.kernel != "rbf" or len(machine.classes_) != 2:
         raise BabycryError("only an SVC of two classes with the kernel rbf goes to torch")
     width = machine.n_features_in_

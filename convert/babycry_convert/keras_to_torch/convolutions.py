@@ -159,7 +159,7 @@ def dense(builder: Builder, layer: Any, value: Value) -> Value:
 
 
 def max_pooling(builder: Builder, layer: Any, value: Value) -> Value:
-    """"same": torch's ceil mode gives it where it can; else the edge is repeated, which no
+    """ "same": torch's ceil mode gives it where it can; else the edge is repeated, which no
     maximum notices, since every window that reaches over the edge holds the edge itself."""
     value, rank, kernel, strides, padding, space = _pooling(builder, layer, value)
     lows = [before for before, _ in padding]
@@ -244,9 +244,7 @@ def _pooling(
     padding = _padding(layer.padding, value.shape[:-1], kernel, strides, [1] * rank)
     space = [
         (size - width) // stride + 1
-        for size, width, stride in zip(
-            _padded(value.shape, padding), kernel, strides, strict=True
-        )
+        for size, width, stride in zip(_padded(value.shape, padding), kernel, strides, strict=True)
     ]
     return value, rank, kernel, strides, padding, space
 

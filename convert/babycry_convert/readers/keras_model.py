@@ -18,9 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from babycry_edge.errors import BabycryError
-from babycry_edge.extras import require
-
 from babycry_convert.quiet import quiet
 from babycry_convert.readers import ReadRequest, saved_model
 from babycry_convert.readers.keras_file import (
@@ -30,6 +27,8 @@ from babycry_convert.readers.keras_file import (
     open_keras_file,
     write_mended,
 )
+from babycry_edge.errors import BabycryError
+from babycry_edge.extras import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -184,9 +183,7 @@ def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...
     return shape
 
 
-def _translated(
-    path: Path, model: Any, shape: tuple[int, ...], request: ReadRequest
-) -> nn.Module:
+def _translated(path: Path, model: Any, shape: tuple[int, ...], request: ReadRequest) -> nn.Module:
     from babycry_convert.keras_to_torch.builder import NotTranslated
     from babycry_convert.keras_to_torch.model import keras_to_torch
 
@@ -223,7 +220,9 @@ def _without_last_activation(model: Any) -> tuple[Any, str]:
         last = owner.outputs[0]._keras_history.operation
     if type(last).__name__ == "Softmax":
         if owner is not whole:
-            raise BabycryError(f"ends in a softmax layer inside the layer {owner.name}: take it out")
+            raise BabycryError(
+                f"ends in a softmax layer inside the layer {owner.name}: take it out"
+            )
         return keras.Model(whole.inputs, last._inbound_nodes[-1].input_tensors[0]), "softmax"
     name = activation_name(getattr(last, "activation", None))
     if name in ("softmax", "log_softmax", "sigmoid") and len(last._inbound_nodes) <= 2:
@@ -254,9 +253,7 @@ def _through_onnx(path: Path, model: Any, shape: tuple[int, ...], reason: str) -
     file = io.BytesIO()
     try:
         with quiet(), torch.no_grad():
-            torch.onnx.export(
-                wrapped, (_random(shape, 1),), file, dynamo=False, opset_version=17
-            )
+            torch.onnx.export(wrapped, (_random(shape, 1),), file, dynamo=False, opset_version=17)
             return onnx_to_torch(file.getvalue())
     except Exception as error:
         raise BabycryError(

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from babycry_convert.readers import MAX_CHECKPOINT_BYTES, ReadRequest
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
-
-from babycry_convert.readers import MAX_CHECKPOINT_BYTES, ReadRequest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,9 +81,7 @@ def _check_size(folder: Path) -> None:
             raise BabycryError(f"{folder}: too large for a model: no SavedModel for a device")
 
 
-def _run(
-    python: str, path: Path, request: ReadRequest, target: Path, answers: Path
-) -> None:
+def _run(python: str, path: Path, request: ReadRequest, target: Path, answers: Path) -> None:
     shape = ",".join(str(size) for size in request_shape(request))
     command = [python, "-I", str(_SCRIPT), str(path.resolve()), shape, str(target), str(answers)]
     if request.trust_pickle:

@@ -10,8 +10,6 @@ line on stderr.
 import os
 import sys
 
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", TF_USE_LEGACY_KERAS="1")
-
 OPSET = 17
 
 # Operators that touch files or run Python.
@@ -33,7 +31,8 @@ REFUSED = {
 
 
 def main(arguments):
-    """Convert; returns an error's one line, or None."""
+    """Convert; anything raised becomes the last line on stderr."""
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", TF_USE_LEGACY_KERAS="1")
     trusted = "--trust" in arguments
     source, shape, target, answers = [a for a in arguments if a != "--trust"]
     import numpy as np
@@ -94,7 +93,9 @@ def saved_model(tf, folder):
     inputs = signature.structured_input_signature[1]
     outputs = list(signature.structured_outputs)
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, where one each is wanted")
+        raise ValueError(
+            f"{len(inputs)} inputs and {len(outputs)} outputs, where one each is wanted"
+        )
     ((name, spec),) = inputs.items()
 
     def call(x):

@@ -55,7 +55,7 @@ def audit(data: bytes) -> dict[str, Any]:
         zero_point); ``operators`` (name: count); ``tensor_dtypes`` (dtype: count);
         ``float_operators`` (name: count; those that compute in float in a file that has int8
         tensors); ``custom_operators``; ``dynamic_range_operators`` (float activations on int8
-        weights: count); ``per_channel_weights`` and ``per_tensor_weights`` (counts of int8 weights);
+        weights: count); ``per_channel_weights``, ``per_tensor_weights`` (counts of int8 weights);
         ``unaligned_buffers`` (not on 16 bytes: a 32-bit ARM core may fault); ``last_operator``
         (what makes the output, conversions apart); ``subgraphs``.
 
@@ -183,7 +183,9 @@ def _check_fit(file: ModelFile, request: ReadRequest) -> None:
         raise BabycryError(
             f"takes {list(given.shape)}, but the recipe's window is {steps} x {features}"
         )
-    if [size for size in made.shape[:-1] if size not in (1, -1)] or made.shape[-1:] != (request.n_classes,):
+    if [size for size in made.shape[:-1] if size not in (1, -1)] or made.shape[-1:] != (
+        request.n_classes,
+    ):
         raise BabycryError(
             f"gives {list(made.shape)}, but the recipe has {request.n_classes} labels"
         )
