@@ -82,8 +82,6 @@ def test_a_saved_model_gives_tensorflow_scores(tensorflow: str, tmp_path: Path) 
         logits = network(torch.from_numpy(answers["x"]).permute(0, 3, 1, 2))
     np.testing.assert_allclose(torch.softmax(logits, -1).numpy(), answers["y"], atol=1e-5)
     assert "the last softmax is left out: the outputs are logits" in network.notes
-    with pytest.raises(BabycryError, match="3 outputs, but the recipe has 2 labels"):
-        saved_model.read(folder, ReadRequest(2, (24, 16), "NCTF"))
 
 
 def test_a_model_that_runs_python_is_refused(tensorflow: str, tmp_path: Path) -> None:
@@ -123,7 +121,7 @@ def test_without_tensorflow_the_line_says_how(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(saved_model.VARIABLE, raising=False)
-    with pytest.raises(BabycryError, match="venv .venv-tensorflow && .* set BABYCRY_TENSORFLOW"):
+    with pytest.raises(BabycryError, match=r"venv .venv-tensorflow && .* set BABYCRY_TENSORFLOW"):
         saved_model.read(folder / "saved_model.pb", CRNN)
 
 

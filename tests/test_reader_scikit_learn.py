@@ -240,7 +240,9 @@ def test_sizes_that_do_not_fit(forest_files: dict[str, Path]) -> None:
     path = forest_files["skops"]
     one_line(path, request(2), "has 3 classes, but the recipe has 2 labels")
     one_line(
-        path, ReadRequest(3, (10, 8), "NF"), "takes 8 features, but the recipe's window gives 10 x 8"
+        path,
+        ReadRequest(3, (10, 8), "NF"),
+        "takes 8 features, but the recipe's window gives 10 x 8",
     )
 
 
@@ -275,10 +277,12 @@ def test_damaged_files_give_one_line(
 
 def test_a_bomb(tmp_path: Path) -> None:
     path = tmp_path / "bomb.skops"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("schema.json", "w") as member:
-            for _ in range(70):
-                member.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("schema.json", "w") as member,
+    ):
+        for _ in range(70):
+            member.write(bytes(1 << 20))
     assert path.stat().st_size < 1 << 20
     one_line(path, request(), "too large when unpacked")
 

@@ -14,8 +14,8 @@ from babycry_edge.errors import BabycryError
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("flatbuffers")
 
-from babycry_convert.flatbuffer_model import pack, unpack  # noqa: E402  (after the skips)
-from babycry_convert.readers import ReadRequest, find_reader, tflite_model  # noqa: E402
+from babycry_convert.flatbuffer_model import pack, unpack
+from babycry_convert.readers import ReadRequest, find_reader, tflite_model
 
 MODELS = Path(__file__).parent / "models"
 DETECTOR = ReadRequest(2, (100, 64), "NCTF")

@@ -1,4 +1,4 @@
-"""Keras files to torch: the same answer as Keras and as TensorFlow; hostile files, one line each."""
+"""Keras files to torch: Keras's and TensorFlow's own answers; hostile files, one line each."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def test_a_wrong_translation_is_refused(cnn_file: Path, monkeypatch: pytest.Monk
     from babycry_convert.keras_to_torch import convolutions
 
     monkeypatch.setattr(convolutions, "same_padding", lambda *_: (2, 0))
-    with pytest.raises(BabycryError, match="not used|translated"):
+    with pytest.raises(BabycryError, match=r"not used|translated"):
         keras_model.read(cnn_file, request())
 
 
@@ -373,9 +373,7 @@ def test_weights_that_are_kept_elsewhere(cnn_file: Path, tmp_path: Path) -> None
                 file.create_dataset("w", (4,), "f4", external=[(str(tmp_path / "x"), 0, 16)])
             else:
                 file.create_dataset("w", (1 << 20, 1 << 20), "f4", chunks=(1, 1 << 10))
-        path = rewritten(
-            cnn_file, tmp_path / f"{kind}.keras", model_weights_h5=memory.getvalue()
-        )
+        path = rewritten(cnn_file, tmp_path / f"{kind}.keras", model_weights_h5=memory.getvalue())
         one_line(path, request(), "links elsewhere|keeps w elsewhere|weights exceed")
 
 

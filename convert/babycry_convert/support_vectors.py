@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from babycry_edge.errors import BabycryError
 from torch import nn
+
+from babycry_edge.errors import BabycryError
 
 
 class SupportVectors(nn.Module):

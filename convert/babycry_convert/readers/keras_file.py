@@ -46,10 +46,12 @@ _SHARED_KERNEL = {
     "kernel_constraint": _ANY,
 }
 _KERAS_2_ONLY: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), {"time_major": False}),
-    **dict.fromkeys(
-        ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"), _SHARED_KERNEL
-    ),
+    "LSTM": {"time_major": False},
+    "GRU": {"time_major": False},
+    "SeparableConv1D": _SHARED_KERNEL,
+    "SeparableConv2D": _SHARED_KERNEL,
+    "DepthwiseConv1D": _SHARED_KERNEL,
+    "DepthwiseConv2D": _SHARED_KERNEL,
 }
 
 
@@ -78,10 +80,7 @@ def open_keras_file(path: Path, functions: frozenset[str], trusted: bool) -> Ker
     """
     h5py = require("h5py", "keras")
     try:
-        if zipfile.is_zipfile(path):
-            found = _open_zip(path, h5py)
-        else:
-            found = _open_h5(path, h5py)
+        found = _open_zip(path, h5py) if zipfile.is_zipfile(path) else _open_h5(path, h5py)
     except BabycryError as error:
         raise BabycryError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, RuntimeError, RecursionError, EOFError) as error:
@@ -204,8 +203,8 @@ def _check_weights(file: Any, h5py: Any) -> int:
 def mended(config: Any, depth: int = 0) -> Any:
     """The configuration in Keras 3's words, and in float32.
 
-    Keras 2 wrote ``time_major`` on recurrent layers, ``groups`` on depthwise ones, and a list of one
-    axis on normalisations.
+    Keras 2 wrote ``time_major`` on recurrent layers, ``groups`` on depthwise ones, and a list of
+    one axis on normalisations.
     """
     if depth > _MAX_DEPTH:
         raise BabycryError("the configuration is nested too deeply")

@@ -18,9 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from babycry_edge.errors import BabycryError
-from babycry_edge.extras import require
-
 from babycry_convert.quiet import quiet
 from babycry_convert.readers import ReadRequest, saved_model
 from babycry_convert.readers.keras_file import (
@@ -30,6 +27,8 @@ from babycry_convert.readers.keras_file import (
     open_keras_file,
     write_mended,
 )
+from babycry_edge.errors import BabycryError
+from babycry_edge.extras import require
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from babycry_convert.readers import MAX_CHECKPOINT_BYTES, ReadRequest
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
-
-from babycry_convert.readers import MAX_CHECKPOINT_BYTES, ReadRequest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -55,7 +55,7 @@ def audit(data: bytes) -> dict[str, Any]:
         zero_point); ``operators`` (name: count); ``tensor_dtypes`` (dtype: count);
         ``float_operators`` (name: count; those that compute in float in a file that has int8
         tensors); ``custom_operators``; ``dynamic_range_operators`` (float activations on int8
-        weights: count); ``per_channel_weights`` and ``per_tensor_weights`` (counts of int8 weights);
+        weights: count); ``per_channel_weights``, ``per_tensor_weights`` (counts of int8 weights);
         ``unaligned_buffers`` (not on 16 bytes: a 32-bit ARM core may fault); ``last_operator``
         (what makes the output, conversions apart); ``subgraphs``.
 
