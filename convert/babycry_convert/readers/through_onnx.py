@@ -110,6 +110,12 @@ def _quiet_exporter() -> Iterator[None]:
         torch._C._jit_set_onnx_log_enabled(before)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line, where what follows only shows the place."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
+
+
 def last_line(error: BaseException) -> str:
     """What an error says, in one line; torch puts the gist last."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]

@@ -64,7 +64,7 @@ class Operation:
         # a Sequential's children repeat its name: /block/block.0/Conv
         kept = [
             piece
-            for piece, after in zip(pieces, [*pieces[1:], ""], strict=True)
+            for piece, after in zip(pieces, [*pieces, ""][1:], strict=True)
             if not after.startswith(f"{piece}.")
         ]
         return ".".join(kept) or self.kind.lower()
