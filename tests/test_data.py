@@ -507,3 +507,13 @@ def test_real_recordings_give_a_balanced_choice(shared: Path, tmp_path: Path) ->
     by_name = {clip.recording.name: clip.recording.label for clip in loaded.clips}
     found = Counter(by_name[name.rsplit("#", 1)[0]] for name in chosen.names)
     assert found == dict.fromkeys(labels, 3)
+
+
+def test_many_clips_keep_no_file_open(folder: Path, tmp_path: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("the system does not list open files")
+    before = len(list(descriptors.iterdir()))
+    loaded = load_windows(read_recordings(folder), CONFIG, FRAMES, HOP, tmp_path / "c")
+    assert len(loaded.clips) == 4
+    assert len(list(descriptors.iterdir())) == before

@@ -40,8 +40,7 @@ class ClipWindows:
     """A recording's windows ``(k, rows, F)`` as the model sees them, float32, k of 1 or more.
 
     ``levels_db``, shape ``(k,)``: RMS of each window's samples in dBFS (full scale 1.0), -120 for
-    silence. ``hop_frames``: from one window to the next. The arrays may be mapped from a file and
-    must not be written to.
+    silence. ``hop_frames``: from one window to the next.
     """
 
     recording: Recording
@@ -239,7 +238,7 @@ def _arrays(result: bytes | tuple[Windows, Levels], cache: Path | None) -> tuple
         return result
     assert cache is not None
     key = result.hex()
-    return np.load(_windows_path(cache, key), mmap_mode="r"), np.load(_levels_path(cache, key))
+    return np.load(_windows_path(cache, key)), np.load(_levels_path(cache, key))
 
 
 def _is_cached(cache: Path, key: str) -> bool:
