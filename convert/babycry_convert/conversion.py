@@ -204,8 +204,26 @@ def checkpoint_sha256(path: Path) -> str:
 def _inputs(
     order: Order, source: Source, material: Material, drawn: DrawnUp, paths: Sequence[Path]
 ) -> Any:
-    from babycry_convert.report import ReportInputs
+    from babycry_convert.report import HeldOutClip, ReportInputs, TensorPair
 
+    clips = material.held_out
     return ReportInputs(
-        order=order, source=source, material=material, drawn=drawn, paths=tuple(paths)
+        name=order.name,
+        recipe=order.recipe,
+        checkpoint=order.checkpoint.name,
+        checkpoint_sha256=checkpoint_sha256(order.checkpoint),
+        reader=source.reader,
+        architecture=order.recipe.architecture.name,
+        paths=tuple(paths),
+        held_out=[HeldOutClip(c.recording.name, c.recording.label, c.windows) for c in clips],
+        reference=source.reference,
+        network=source.network,
+        pairs={
+            form: TensorPair(pair.float_model, pair.int8_model, pair.names)
+            for form, pair in (drawn.compared or {}).items()
+        },
+        calibration_count=len(material.calibration.windows),
+        settings=drawn.settings or {},
+        candidates=[candidate.to_dict() for candidate in drawn.candidates],
+        notes=(*material.notes, *drawn.notes),
     )
