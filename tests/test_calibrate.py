@@ -200,13 +200,9 @@ def test_both_engines_see_what_torch_computes(
 
 
 @pytest.mark.parametrize("engine", ["onnx", "tflite"])
-def test_observing_again_gives_the_same_ranges(
-    engine: str, network: Any, windows: Values
-) -> None:
+def test_observing_again_gives_the_same_ranges(engine: str, network: Any, windows: Values) -> None:
     for settings in (RangeSettings("percentile", 99.0), RangeSettings("entropy")):
-        first, second = (
-            observed(engine, network, windows).ranges(settings) for _ in range(2)
-        )
+        first, second = (observed(engine, network, windows).ranges(settings) for _ in range(2))
         assert first == second
 
 
