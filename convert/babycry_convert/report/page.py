@@ -36,8 +36,8 @@ border-bottom:1px solid var(--line)}
 thead th{font-weight:600;color:var(--soft);border-bottom:1px solid var(--soft);
 vertical-align:bottom}
 tbody th{font-weight:400}
-td.n,th.n{text-align:right;white-space:nowrap}
-td.why{min-width:15rem}
+td.n,th.n{text-align:right}
+td.why{min-width:11rem;font-weight:400}td.mark,td.n{white-space:nowrap}
 h3{font-size:.95rem;margin:1.4rem 0 0;font-weight:650}
 td.name,tbody th{overflow-wrap:anywhere;min-width:9rem}
 small{color:var(--soft);font-size:.86em}
@@ -57,8 +57,8 @@ _WORST_LAYERS = 10
 
 _CAUSES = {
     "weights": "weights: the stored ones are not the network's",
-    "outlier channel": "outlier channel: one channel takes the range of all",
-    "range": "range: a few large values leave the others few steps",
+    "outlier channel": "outlier channel: one takes the range of all",
+    "range": "range: few large values, few steps for the rest",
     "saturation": "saturation: values beyond the stored range",
 }
 
@@ -177,7 +177,7 @@ def _cost(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
         sentence = (
             f"<p>The ONNX and the TFLite file give the same answer on "
             f"{100 * between['agreement']:.1f} % of the clips; their scores differ by "
-            f"{between['drift']['mean']:.2g} on average and {between['drift']['max']:.2g} "
+            f"{_small(between['drift']['mean'])} on average and {_small(between['drift']['max'])} "
             "at most.</p>"
         )
     known = f", {labelled} of them with a known label" if labelled else ", none with a known label"
@@ -428,7 +428,8 @@ def _interval(figure: Mapping[str, float]) -> str:
 def _mark(passed: bool | None, yes: str, no: str) -> str:
     if passed is None:
         return "<td>not tried</td>"
-    return f'<td class="ok">{escape(yes)}</td>' if passed else f'<td class="no">{escape(no)}</td>'
+    kind, word = ("ok", yes) if passed else ("no", no)
+    return f'<td class="mark {kind}">{escape(word)}</td>'
 
 
 def _figure(pictures: Mapping[str, Picture], name: str, caption: str) -> str:
@@ -442,6 +443,10 @@ def _figure(pictures: Mapping[str, Picture], name: str, caption: str) -> str:
         f'height="{picture.height}" alt="{escape(caption)}"></picture>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def _small(value: float) -> str:
+    return "less than 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _size(count: int) -> str:

@@ -258,14 +258,7 @@ def _weights(figure: Any, theme: _Theme, layer: LayerFigures) -> None:
     axis.bar(np.arange(len(peaks)), peaks, width=0.85, color=theme.colours[0])
     middle = float(np.median(peaks))
     axis.axhline(middle, color=theme.ink, linewidth=0.8, linestyle="--")
-    axis.annotate(
-        f"median {middle:.3g}",
-        (1.0, middle),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        fontsize=7.5,
-    )
+    axis.set_title(f"median {middle:.3g}", loc="right", fontsize=8)
     axis.set_title(f"{_short(layer)} ({layer.operator})")
     axis.set_xlabel("channel")
     axis.set_ylabel("largest |weight|")
