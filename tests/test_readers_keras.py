@@ -243,6 +243,31 @@ def test_keras_2_file_gives_tensorflow_scores() -> None:
     assert {"Conv2d", "BatchNorm2d", "LSTM", "GRU", "Linear"} <= kinds
 
 
+@pytest.mark.parametrize("name", ["cnn", "pooling", "branches"])
+def test_both_writers_take_the_translation(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("litert_torch")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from ai_edge_litert.interpreter import Interpreter
+
+    from babycry_convert.writers.onnx_float import export_onnx
+    from babycry_convert.writers.tflite_float import export_tflite
+
+    path = save(shuffled(MODELS[name]()), tmp_path / "m.keras")
+    network = keras_model.read(path, request())
+    x = torch.randn(1, 1, 20, 18, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = network(x).numpy()
+    session = onnxruntime.InferenceSession(export_onnx(network, 20, 18))
+    limit = 1e-5 * max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(session.run(None, {"features": x.numpy()})[0], expected, atol=limit)
+    interpreter = Interpreter(model_content=export_tflite(network, 20, 18))
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(given["index"], x.permute(0, 2, 3, 1).numpy())
+    interpreter.invoke()
+    np.testing.assert_allclose(interpreter.get_tensor(made["index"]), expected, atol=limit)
+
+
 def test_average_pooling_leaves_padding_out(tmp_path: Path) -> None:
     """As in TensorFlow; Keras on torch counts the zeros."""
     model = sequential((3, 3, 1), L.AveragePooling2D(2, padding="same"), L.Flatten(), L.Dense(4))

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,40 +76,45 @@ def read(path: Path, request: ReadRequest) -> FinishedModel:
             )
         sys.stderr.write(f"babycry-edge: warning: {path} is a pickle and may run code\n")
     with tempfile.TemporaryDirectory() as work:
-        answer = _run(path, request, "convert", Path(work))
+        answer = _run(path, request, Path(work))
         data = (Path(work) / "model.onnx").read_bytes()
-    return FinishedModel(data, "onnx", answer["note"], partial(_reference, path, request))
+    return FinishedModel(data, "onnx", answer["note"], _Reference(path))
 
 
-def _reference(path: Path, request: ReadRequest, windows: np.ndarray) -> np.ndarray:
-    """scikit-learn's own scores (k, n_classes) of windows (k, T, F)."""
-    with tempfile.TemporaryDirectory() as work:
-        np.save(Path(work) / "rows.npy", windows.reshape(len(windows), -1))
-        _run(path, request, "score", Path(work))
-        scores: np.ndarray = np.load(Path(work) / "scores.npy", allow_pickle=False)
-    return scores.astype(np.float32)
+class _Reference:
+    """scikit-learn's own scores (k, n_classes) of windows (k, T, F).
+
+    Opens, in this process, a file that another one has opened and checked before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(self._path)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows = np.asarray(windows, dtype=np.float32).reshape(len(windows), -1)
+            return _scores(self._model, rows).astype(np.float32)
 
 
 def main(arguments: list[str]) -> None:
-    """The process of :func:`read`: PATH STEPS FEATURES CLASSES TASK FOLDER."""
-    path, steps, features, n_classes, task, folder = arguments
+    """The process of :func:`read`: PATH STEPS FEATURES CLASSES FOLDER."""
+    path, steps, features, n_classes, folder = arguments
     request = ReadRequest(int(n_classes), (int(steps), int(features)), "NF")
-    work = Path(folder)
-    answer = {}
     try:
-        if task == "convert":
-            made = convert(Path(path), request)
-            (work / "model.onnx").write_bytes(made.data)
-            answer["note"] = made.note
-        else:
-            rows = np.load(work / "rows.npy", allow_pickle=False)
-            np.save(work / "scores.npy", _scores(_load(Path(path)), rows))
+        made = convert(Path(path), request)
+        (Path(folder) / "model.onnx").write_bytes(made.data)
+        answer = {"note": made.note}
     except BabycryError as error:
-        answer["error"] = str(error)
-    (work / "answer.json").write_text(json.dumps(answer), "utf-8")
+        answer = {"error": str(error)}
+    (Path(folder) / "answer.json").write_text(json.dumps(answer), "utf-8")
 
 
-def _run(path: Path, request: ReadRequest, task: str, work: Path) -> dict[str, str]:
+def _run(path: Path, request: ReadRequest, work: Path) -> dict[str, str]:
     """Run :func:`main` in a process of its own; what it left in answer.json."""
     sizes = [str(size) for size in (*request.window_shape, request.n_classes)]
     environment = {
@@ -119,7 +124,7 @@ def _run(path: Path, request: ReadRequest, task: str, work: Path) -> dict[str, s
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__, str(path), *sizes, task, str(work)],
+            [sys.executable, "-m", __name__, str(path), *sizes, str(work)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
