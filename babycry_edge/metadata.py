@@ -28,6 +28,16 @@ SCHEMA_VERSION = 1
 Activation = Literal["softmax", "sigmoid", "none"]
 _ACTIVATIONS = ("softmax", "sigmoid", "none")
 
+RecurrentKind = Literal["gru", "lstm"]
+Direction = Literal["forward", "backward"]
+_KINDS = ("gru", "lstm")
+_DIRECTIONS: tuple[tuple[Direction, ...], ...] = (("forward",), ("forward", "backward"))
+
+# A loop of more steps, a deeper network or a wider state is a damaged file, no cry detector.
+_MAX_STEPS = 10_000
+_MAX_LAYERS = 16
+_MAX_HIDDEN = 65_536
+
 # Sixty seconds at 192 kHz: a golden input is a few seconds, and a device must decode it.
 _MAX_GOLDEN_SAMPLES = 60 * 192_000
 
@@ -104,6 +114,65 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class Standardize:
+    """A step between front-end and network: each feature x becomes (x - mean) * scale in float32.
+
+    ``mean`` and ``scale`` have one float32 value for each of the front-end's features.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """``values``, shape ``(..., n_features)``, each rounded after the subtraction and after
+        the product; infinite where float32 ends."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = values - np.array(self.mean, np.float32)
+            return np.asarray(centred * np.array(self.scale, np.float32), dtype=np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"mean": list(self.mean), "scale": list(self.scale)}
+
+
+@dataclass(frozen=True)
+class RecurrentLayer:
+    """One GRU or LSTM layer: the directions that it runs in and the values of its state."""
+
+    kind: RecurrentKind
+    directions: tuple[Direction, ...]
+    hidden: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "directions": list(self.directions), "hidden": self.hidden}
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """How a runtime loops over a TFLite file whose recurrent layers are cells of one step.
+
+    The file's signatures are ``body``, ``cell_{layer}_{direction}`` of each layer and direction,
+    and ``head``. The body gives a sequence of ``steps`` vectors; a cell turns a vector and the
+    state before it into the state after it; the head takes the last layer's states.
+    """
+
+    steps: int
+    layers: tuple[RecurrentLayer, ...]
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """The names of the file's parts, in the order in which they run."""
+        cells = (
+            f"cell_{index}_{direction}"
+            for index, layer in enumerate(self.layers)
+            for direction in layer.directions
+        )
+        return ("body", *cells, "head")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "layers": [layer.to_dict() for layer in self.layers]}
+
+
+@dataclass(frozen=True)
 class ModelMetadata:
     """All that a runtime must know to turn audio into events with this model.
 
@@ -113,6 +182,7 @@ class ModelMetadata:
     ``release_threshold`` and lasts ``min_duration_s`` or more. The score of a clip is the mean of
     its ``clip_windows`` best windows. ``calibration_sha256`` hashes the list of recordings that
     set the int8 ranges. ``golden`` is None only before conversion: no file is written without it.
+    ``standardize`` and ``recurrence`` are None where the network has no such step.
     """
 
     name: str
@@ -133,6 +203,14 @@ class ModelMetadata:
     calibration_sha256: str = ""
     calibration_count: int = 0
     golden: Golden | None = None
+    standardize: Standardize | None = None
+    recurrence: Recurrence | None = None
+
+    @property
+    def window_shape(self) -> tuple[int, int]:
+        """Rows and columns of the model's input: a front-end that pools gives one row."""
+        pooled = self.frontend.pooling != "none"
+        return (1 if pooled else self.window_frames), self.frontend.n_features
 
     @property
     def target_index(self) -> int:
@@ -148,13 +226,17 @@ class ModelMetadata:
         if self.golden is None:
             raise _wrong("golden", "is missing: convert the model to record one")
         fields = {name: getattr(self, name) for name in _PLAIN_FIELDS}
-        content = {
+        content: dict[str, Any] = {
             **fields,
             "schema_version": SCHEMA_VERSION,
             "labels": list(self.labels),
             "frontend": self.frontend.to_dict(),
             "golden": self.golden.to_dict(),
         }
+        if self.standardize is not None:
+            content["standardize"] = self.standardize.to_dict()
+        if self.recurrence is not None:
+            content["recurrence"] = self.recurrence.to_dict()
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         parse_metadata(text)
         return text
@@ -178,6 +260,11 @@ _PLAIN_FIELDS = (
     "calibration_count",
 )
 _FIELDS = frozenset((*_PLAIN_FIELDS, "schema_version", "labels", "frontend", "golden"))
+#: Fields that are left out where the step that they describe is absent.
+_OPTIONAL_FIELDS = frozenset(("standardize", "recurrence"))
+_STANDARDIZE_FIELDS = frozenset(("mean", "scale"))
+_RECURRENCE_FIELDS = frozenset(("steps", "layers"))
+_LAYER_FIELDS = frozenset(("kind", "directions", "hidden"))
 _GOLDEN_FIELDS = frozenset(
     (
         "pcm_s16le_zlib_b64",
@@ -208,7 +295,7 @@ def parse_metadata(text: str) -> ModelMetadata:
             f"metadata has schema_version {_shown(version)}, this release reads {SCHEMA_VERSION}: "
             "install the babycry-edge release that wrote the file, or convert it again"
         )
-    fields = _Fields(content, _FIELDS)
+    fields = _Fields(content, _FIELDS, optional=_OPTIONAL_FIELDS)
     return _check_consistency(
         ModelMetadata(
             name=fields.text("name"),
@@ -229,6 +316,8 @@ def parse_metadata(text: str) -> ModelMetadata:
             calibration_sha256=fields.sha256("calibration_sha256"),
             calibration_count=fields.integer("calibration_count", minimum=1),
             golden=_golden(fields),
+            standardize=_standardize(fields),
+            recurrence=_recurrence(fields),
         )
     )
 
@@ -274,17 +363,26 @@ def _load_json(text: str) -> object:
 class _Fields:
     """The fields of one JSON object, each taken with a check."""
 
-    def __init__(self, content: object, names: frozenset[str], path: str = "") -> None:
+    def __init__(
+        self,
+        content: object,
+        names: frozenset[str],
+        path: str = "",
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         self._path = path
         if not isinstance(content, dict):
             raise _wrong(path.rstrip("."), "must be an object")
         missing = sorted(names - content.keys())
         if missing:
             raise _wrong(path + missing[0], "is missing")
-        unknown = sorted(content.keys() - names)
+        unknown = sorted(content.keys() - names - optional)
         if unknown:
             raise _wrong(path + _shown(unknown[0]), "is unknown")
         self._content: Mapping[str, object] = content
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._content
 
     def value(self, name: str) -> object:
         return self._content[name]
@@ -384,6 +482,47 @@ def _golden_event(content: object) -> GoldenEvent:
     )
 
 
+def _standardize(fields: _Fields) -> Standardize | None:
+    if "standardize" not in fields:
+        return None
+    part = _Fields(fields.value("standardize"), _STANDARDIZE_FIELDS, "standardize.")
+    return Standardize(_float32_list(part, "mean"), _float32_list(part, "scale"))
+
+
+def _float32_list(fields: _Fields, name: str) -> tuple[float, ...]:
+    numbers = [_number(value) for value in fields.items(name)]
+    values = tuple(number for number in numbers if number is not None)
+    with np.errstate(over="ignore"):
+        exact = all(float(np.float32(value)) == value for value in values)
+    if len(values) != len(numbers) or not exact:
+        raise fields.wrong(name, "must list float32 numbers")
+    return values
+
+
+def _recurrence(fields: _Fields) -> Recurrence | None:
+    if "recurrence" not in fields:
+        return None
+    part = _Fields(fields.value("recurrence"), _RECURRENCE_FIELDS, "recurrence.")
+    steps = part.integer("steps", minimum=1, maximum=_MAX_STEPS)
+    layers = part.items("layers")
+    if not 1 <= len(layers) <= _MAX_LAYERS:
+        raise part.wrong("layers", f"must list 1 to {_MAX_LAYERS} layers")
+    return Recurrence(steps, tuple(_recurrent_layer(layer) for layer in layers))
+
+
+def _recurrent_layer(content: object) -> RecurrentLayer:
+    layer = _Fields(content, _LAYER_FIELDS, "recurrence.layers.")
+    directions = layer.items("directions")
+    known = next((names for names in _DIRECTIONS if list(names) == directions), None)
+    if known is None:
+        raise layer.wrong("directions", 'must be ["forward"] or ["forward", "backward"]')
+    return RecurrentLayer(
+        kind=cast(RecurrentKind, layer.choice("kind", _KINDS)),
+        directions=known,
+        hidden=layer.integer("hidden", minimum=1, maximum=_MAX_HIDDEN),
+    )
+
+
 def _check_consistency(metadata: ModelMetadata) -> ModelMetadata:
     if metadata.target not in metadata.labels:
         raise _wrong("target", f"names {_shown(metadata.target)}, which labels does not list")
@@ -393,7 +532,17 @@ def _check_consistency(metadata: ModelMetadata) -> ModelMetadata:
         raise _wrong("threshold", f"must be above 0 and at most 1, not {metadata.threshold:g}")
     if metadata.release_threshold > metadata.threshold:
         raise _wrong("release_threshold", f"must not exceed threshold {metadata.threshold:g}")
+    if metadata.standardize is not None:
+        _check_standardize(metadata.standardize, metadata.frontend.n_features)
     golden = metadata.golden
     if golden is not None and golden.sample_rate != metadata.frontend.sample_rate:
         raise _wrong("golden.sample_rate", f"must be {metadata.frontend.sample_rate} as frontend's")
     return metadata
+
+
+def _check_standardize(standardize: Standardize, n_features: int) -> None:
+    for name, values in standardize.to_dict().items():
+        if len(values) != n_features:
+            raise _wrong(f"standardize.{name}", f"must have {n_features} values, not {len(values)}")
+    if 0.0 in standardize.scale:
+        raise _wrong("standardize.scale", "must not hold 0")

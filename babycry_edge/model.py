@@ -87,7 +87,8 @@ class Model:
         data, file = read_model_file(path)
         try:
             metadata = _file_metadata(file)
-            opened = open_engine(data, file.format, engine, threads)
+            _check_parts(file, metadata)
+            opened = open_engine(data, file.format, engine, threads, metadata.recurrence)
             model = cls(Path(path), file, metadata, opened)
             if verify:
                 model._verify()
@@ -109,8 +110,8 @@ class Model:
         """The network's outputs before the activation.
 
         Args:
-            windows: float32, shape ``(k, window_frames, n_features)``, normalised as the
-                front-end's ``normalize`` says.
+            windows: float32, shape ``(k, *metadata.window_shape)``, normalised as the front-end's
+                ``normalize`` says; ``metadata.standardize`` is applied here.
 
         Returns:
             Float32, shape ``(k, n_labels)``. A window's result does not depend on its neighbours:
@@ -185,13 +186,15 @@ class Model:
 
     def _check_windows(self, windows: Windows) -> Windows:
         values = np.asarray(windows, dtype=np.float32)
-        expected = (self.metadata.window_frames, self.metadata.frontend.n_features)
+        expected = self.metadata.window_shape
         if values.ndim != 3 or values.shape[1:] != expected:
             raise BabycryError(
                 f"windows have shape {values.shape}, the model wants (k, {expected[0]}, "
                 f"{expected[1]})"
             )
-        if not np.isfinite(values).all():
+        if self.metadata.standardize is not None:
+            values = self.metadata.standardize.apply(values)
+        if not np.isfinite(values).all():  # an infinite value stays infinite when standardised
             raise BabycryError("windows hold NaN or infinite values: check the audio")
         return values
 
@@ -208,7 +211,7 @@ def activate(logits: Scores, activation: str) -> Scores:
 
 
 def golden_windows(metadata: ModelMetadata, golden: Golden) -> Windows:
-    """The model's input windows for a golden recording, float32 ``(k, T, F)``.
+    """The front-end's windows for a golden recording, float32 ``(k, *window_shape)``.
 
     Raises:
         BabycryError: the recording does not decode or is shorter than one window.
@@ -231,6 +234,20 @@ def _file_metadata(file: ModelFile) -> ModelMetadata:
     return parse_metadata(file.metadata_json)
 
 
+def _check_parts(file: ModelFile, metadata: ModelMetadata) -> None:
+    """The file's parts and the loop that the metadata describes belong together."""
+    expected = () if metadata.recurrence is None else metadata.recurrence.signatures
+    if sorted(file.parts) != sorted(expected):
+        raise BabycryError(
+            "metadata field recurrence does not fit the file: "
+            f"it describes {_listed(expected)}, the file has {_listed(file.parts)}"
+        )
+
+
+def _listed(parts: tuple[str, ...]) -> str:
+    return ", ".join(parts) if parts else "a single graph"
+
+
 def _golden(metadata: ModelMetadata) -> Golden:
     if metadata.golden is None:
         raise BabycryError("the metadata has no golden input: convert the model again")
@@ -251,7 +268,7 @@ def _single(tensors: tuple[TensorInfo, ...], what: str) -> TensorInfo:
 def _input_shape(info: TensorInfo, metadata: ModelMetadata) -> tuple[int, ...]:
     """The input's shape with batch 1; it must hold one window, with singleton axes only beside."""
     shape = tuple(1 if axis == 0 and size == -1 else size for axis, size in enumerate(info.shape))
-    window = (metadata.window_frames, metadata.frontend.n_features)
+    window = metadata.window_shape
     if tuple(s for s in shape if s != 1) != tuple(s for s in window if s != 1):
         raise BabycryError(
             f"the model's input has shape {info.shape}, its metadata a window of {window}"

@@ -45,7 +45,9 @@ class ModelFile:
     """The audited content of a model file: tensors at its border, operators, metadata, hash.
 
     ``operators`` counts every operator by name, names in alphabetical order. ``sha256`` is the
-    hexadecimal hash of the whole file, ``size`` its length in bytes.
+    hexadecimal hash of the whole file, ``size`` its length in bytes. ``parts`` names the signatures
+    of a TFLite file whose recurrent layers are cells that a runtime runs in a loop: then the inputs
+    are the body's and the outputs the head's.
     """
 
     format: ModelFormat
@@ -55,3 +57,4 @@ class ModelFile:
     operators: tuple[tuple[str, int], ...]
     sha256: str
     size: int
+    parts: tuple[str, ...] = ()

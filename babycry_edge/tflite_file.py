@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import struct
 from collections import Counter
 from dataclasses import dataclass
@@ -70,6 +71,9 @@ _OPERATOR_LIST = (
 OPERATOR_NAMES = tuple(_OPERATOR_LIST.split())
 _CUSTOM = OPERATOR_NAMES.index("CUSTOM")
 
+# The signatures of a model in parts, between "body" and "head".
+_CELL = re.compile(r"cell_(0|[1-9]\d*)_(forward|backward)")
+
 
 def read_tflite(data: bytes) -> ModelFile:
     """Read a TFLite model from its bytes.
@@ -92,14 +96,18 @@ def read_tflite(data: bytes) -> ModelFile:
     for subgraph in subgraphs:
         _count_operators(subgraph, names, operators)
         _check_tensors(subgraph, len(buffers))
+    signatures = _signatures(model, len(subgraphs))
+    parts = tuple(signatures) if _is_in_parts(signatures) else ()
+    first, last = (signatures["body"], signatures["head"]) if parts else (0, 0)
     return ModelFile(
         format="tflite",
         metadata_json=_metadata(model, buffers),
-        inputs=_border(subgraphs[0], 1, "input"),
-        outputs=_border(subgraphs[0], 2, "output"),
+        inputs=_border(subgraphs[first], 1, "input"),
+        outputs=_border(subgraphs[last], 2, "output"),
         operators=tuple(sorted(operators.items())),
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
+        parts=parts,
     )
 
 
@@ -266,6 +274,28 @@ def _check_tensors(subgraph: _Table, n_buffers: int) -> None:
         buffer = tensor.integer(2, "<I")
         if buffer >= n_buffers:
             raise _malformed(f"a tensor names buffer {buffer} of {n_buffers}")
+
+
+def _signatures(model: _Table, n_subgraphs: int) -> dict[str, int]:
+    """The number of each signature's subgraph."""
+    entries = model.tables(7, "SignatureDef")
+    if len(entries) > MAX_ENTRIES:
+        raise BabycryError(f"TFLite model has more than {MAX_ENTRIES} signatures")
+    signatures = {}
+    for entry in entries:
+        name, subgraph = entry.text(2), entry.integer(4, "<I")
+        if subgraph >= n_subgraphs:
+            raise _malformed(f"a signature names subgraph {subgraph} of {n_subgraphs}")
+        if name in signatures:
+            raise _malformed("two signatures have one name")
+        signatures[name] = subgraph
+    return signatures
+
+
+def _is_in_parts(signatures: dict[str, int]) -> bool:
+    cells = signatures.keys() - {"body", "head"}
+    whole = {"body", "head"} <= signatures.keys()
+    return whole and bool(cells) and all(_CELL.fullmatch(name) for name in cells)
 
 
 def _border(subgraph: _Table, index: int, what: str) -> tuple[TensorInfo, ...]:

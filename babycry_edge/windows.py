@@ -51,7 +51,7 @@ def clip_windows(audio: npt.NDArray[Any], sample_rate: int, metadata: ModelMetad
         sample_rate: of ``audio`` in Hz; it must be the front-end's.
 
     Returns:
-        Float32, shape ``(k, window_frames, n_features)``.
+        Float32, shape ``(k, *metadata.window_shape)``.
 
     Raises:
         BabycryError: another sample rate, or audio that the front-end refuses.

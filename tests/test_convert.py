@@ -26,7 +26,7 @@ from babycry_convert import convert as conversion  # noqa: E402  (after the skip
 from babycry_convert.calibration import Calibration, list_sha256  # noqa: E402
 from babycry_convert.convert import ConvertedFiles, convert_module, score_tolerance  # noqa: E402
 from babycry_convert.embed import embed_tflite  # noqa: E402
-from babycry_convert.onnx_export import export_onnx  # noqa: E402
+from babycry_convert.writers.onnx_float import export_onnx  # noqa: E402
 
 
 @pytest.fixture(scope="module")

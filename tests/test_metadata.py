@@ -16,7 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babycry_edge.errors import BabycryError
-from babycry_edge.metadata import Golden, ModelMetadata, parse_metadata
+from babycry_edge.metadata import (
+    Golden,
+    ModelMetadata,
+    Recurrence,
+    RecurrentLayer,
+    Standardize,
+    parse_metadata,
+)
 from babycry_edge.model_reader import read_model_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -168,6 +175,135 @@ field_paths = sorted(
     + [f"frontend.{n}" for n in CONTENT["frontend"]]
     + [f"golden.events.0.{n}" for n in CONTENT["golden"]["events"][0]]
 )
+
+
+# ---- optional fields
+
+N_FEATURES = 64
+OPTIONAL: dict[str, Any] = {
+    "standardize": {"mean": [0.5] * N_FEATURES, "scale": [-2.0] * N_FEATURES},
+    "recurrence": {
+        "steps": 12,
+        "layers": [
+            {"kind": "gru", "directions": ["forward", "backward"], "hidden": 16},
+            {"kind": "lstm", "directions": ["forward"], "hidden": 8},
+        ],
+    },
+}
+
+
+def with_optional(path: str, value: Any) -> str:
+    """The metadata text with both optional fields, one value in them replaced."""
+    content = copy.deepcopy({**CONTENT, **OPTIONAL})
+    *parents, name = path.split(".")
+    place: Any = content
+    for parent in parents:
+        place = place[int(parent)] if parent.isdigit() else place[parent]
+    place[name] = value
+    return json.dumps(content)
+
+
+def test_optional_fields_are_left_out_where_they_are_off() -> None:
+    metadata = parse_metadata(TEXT)
+    assert metadata.standardize is None
+    assert metadata.recurrence is None
+    assert not OPTIONAL.keys() & json.loads(metadata.to_json()).keys()
+
+
+def test_optional_fields_survive_their_text_form() -> None:
+    metadata = parse_metadata(json.dumps({**CONTENT, **OPTIONAL}))
+    assert metadata.standardize == Standardize((0.5,) * N_FEATURES, (-2.0,) * N_FEATURES)
+    assert metadata.recurrence == Recurrence(
+        12,
+        (
+            RecurrentLayer("gru", ("forward", "backward"), 16),
+            RecurrentLayer("lstm", ("forward",), 8),
+        ),
+    )
+    assert json.loads(metadata.to_json()) == {**CONTENT, **OPTIONAL}
+    assert parse_metadata(metadata.to_json()) == metadata
+
+
+def test_a_recurrence_names_the_parts_of_its_file() -> None:
+    recurrence = parse_metadata(json.dumps({**CONTENT, **OPTIONAL})).recurrence
+    assert recurrence is not None
+    cells = ("cell_0_forward", "cell_0_backward", "cell_1_forward")
+    assert recurrence.signatures == ("body", *cells, "head")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("standardize", None, "standardize must be an object"),
+        ("standardize", {"mean": [0.0] * N_FEATURES}, "standardize.scale is missing"),
+        ("standardize.extra", 1, "standardize.*extra.* is unknown"),
+        ("standardize.mean", [0.5] * 63, "standardize.mean must have 64 values, not 63"),
+        ("standardize.mean", 0.5, "standardize.mean must be a list"),
+        ("standardize.mean", [True] * N_FEATURES, "standardize.mean must list float32"),
+        ("standardize.mean", [0.1] * N_FEATURES, "standardize.mean must list float32"),
+        ("standardize.mean", [1e39] * N_FEATURES, "standardize.mean must list float32"),
+        ("standardize.scale", [1.0] * 63 + [0.0], "standardize.scale must not hold 0"),
+        ("standardize.scale", [1.0] * 63 + [-0.0], "standardize.scale must not hold 0"),
+        ("recurrence", [], "recurrence must be an object"),
+        ("recurrence.steps", 0, "recurrence.steps"),
+        ("recurrence.steps", 10**6, "recurrence.steps"),
+        ("recurrence.layers", [], "recurrence.layers"),
+        ("recurrence.layers", [OPTIONAL["recurrence"]["layers"][0]] * 17, "recurrence.layers"),
+        ("recurrence.layers.0.kind", "rnn", "recurrence.layers.kind must be one of gru, lstm"),
+        ("recurrence.layers.0.kind", ["gru"], "recurrence.layers.kind"),
+        ("recurrence.layers.0.directions", ["backward"], "recurrence.layers.directions"),
+        ("recurrence.layers.0.directions", [], "recurrence.layers.directions"),
+        ("recurrence.layers.0.directions", "forward", "recurrence.layers.directions"),
+        ("recurrence.layers.1.hidden", 0, "recurrence.layers.hidden"),
+        ("recurrence.layers.1.extra", 0, "recurrence.layers.*extra.* is unknown"),
+    ],
+)
+def test_a_wrong_optional_field_is_named(path: str, value: object, named: str) -> None:
+    with pytest.raises(BabycryError, match=named) as caught:
+        parse_metadata(with_optional(path, value))
+    assert "\n" not in str(caught.value)
+
+
+def test_standardising_rounds_twice_in_float32() -> None:
+    x = np.array([[1.0, 16777216.0]], np.float32)
+    mean, scale = (np.float32(-0.1), np.float32(-1.0)), (np.float32(1 / 3), np.float32(3.0))
+    standardize = Standardize(tuple(map(float, mean)), tuple(map(float, scale)))
+    expected = [np.float32(np.float32(x[0, i] - mean[i]) * scale[i]) for i in range(2)]
+    result = standardize.apply(x)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, [expected])
+
+
+def test_a_front_end_that_pools_gives_one_row() -> None:
+    metadata = parse_metadata(TEXT)
+    assert metadata.window_shape == (100, 64)
+    pooled = replace(metadata.frontend, pooling="mean_std", normalize="none")
+    assert replace(metadata, frontend=pooled).window_shape == (1, 128)
+
+
+optional_paths = [
+    *OPTIONAL,
+    "standardize.mean",
+    "standardize.scale",
+    "recurrence.steps",
+    "recurrence.layers",
+    "recurrence.layers.1.kind",
+    "recurrence.layers.1.directions",
+    "recurrence.layers.1.hidden",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(optional_paths), value=json_values)
+def test_any_json_value_in_an_optional_field_is_accepted_or_refused_in_one_line(
+    path: str, value: object
+) -> None:
+    try:
+        parsed = parse_metadata(with_optional(path, value))
+    except BabycryError as error:
+        assert "\n" not in str(error)
+    else:
+        assert parse_metadata(parsed.to_json()) == parsed
 
 
 @settings(max_examples=500, deadline=None)

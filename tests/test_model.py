@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from babycry_edge.detector import Detector
 from babycry_edge.engines import ENGINES
 from babycry_edge.errors import BabycryError
 from babycry_edge.frontend import Frontend
-from babycry_edge.metadata import Golden
+from babycry_edge.metadata import Golden, parse_metadata
 from babycry_edge.model import Model, activate, features_sha256, golden_windows
 from babycry_edge.model_file import TensorInfo
 from babycry_edge.model_reader import read_model_file
 from babycry_edge.quantized_io import dequantize, quantize
-from babycry_edge.windows import clip_windows, windows
+from babycry_edge.windows import WindowStream, clip_windows, windows
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ONNX, TFLITE = FIXTURES / "tiny.onnx", FIXTURES / "tiny.tflite"
@@ -135,6 +136,88 @@ def test_loading_writes_nothing_on_stderr_or_stdout(path: Path, tmp_path: Path) 
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+# ---- optional fields of the metadata
+
+
+@FILES
+def test_standardising_happens_between_front_end_and_network(path: Path, tmp_path: Path) -> None:
+    mean = [float(np.float32(0.1 * i - 3)) for i in range(64)]
+    scale = [float(np.float32(0.5 + 0.01 * i)) for i in range(64)]
+
+    def standardized(content: dict[str, Any]) -> None:
+        content["standardize"] = {"mean": mean, "scale": scale}
+
+    plain = Model.load(path)
+    model = Model.load(patched(tmp_path, path, standardized), verify=False)
+    cut = (np.random.default_rng(8).standard_normal((3, 100, 64)) * 10).astype(np.float32)
+    by_hand = (cut - np.array(mean, np.float32)) * np.array(scale, np.float32)
+    np.testing.assert_array_equal(model.logits(cut), plain.logits(by_hand))
+    assert model.self_check().features_equal, "the recorded features are the front-end's own"
+    with pytest.raises(BabycryError, match="infinite"):
+        model.logits(np.full((1, 100, 64), 3e38, np.float32) * np.float32(-1.1))
+
+
+@FILES
+def test_a_recurrence_that_the_file_does_not_have_is_refused(path: Path, tmp_path: Path) -> None:
+    def recurrent(content: dict[str, Any]) -> None:
+        layer = {"kind": "gru", "directions": ["forward"], "hidden": 16}
+        content["recurrence"] = {"steps": 12, "layers": [layer]}
+
+    with pytest.raises(BabycryError, match=r"metadata field recurrence.*single graph"):
+        Model.load(patched(tmp_path, path, recurrent))
+
+
+def pooled_model(folder: Path) -> Path:
+    """A float ONNX model over one pooled row a window: its logits are two of the row's values."""
+    onnx = pytest.importorskip("onnx")
+    from babycry_convert.embed import embed
+
+    metadata = parse_metadata(read_model_file(ONNX)[1].metadata_json or "")
+    frontend = replace(metadata.frontend, normalize="none", pooling="mean_std")
+    metadata = replace(metadata, frontend=frontend, activation="none")
+    golden = golden_of(Model.load(ONNX))
+    cut = golden_windows(metadata, golden)
+    scores = tuple(float(row[0, 1]) for row in cut)
+    answered = replace(
+        golden, features_sha256=features_sha256(cut), scores=scores, score_tolerance=0.0, events=()
+    )
+    helper, kind = onnx.helper, onnx.TensorProto
+    weights = np.eye(128, 2, dtype=np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["features"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        ],
+        "pooled",
+        [helper.make_tensor_value_info("features", kind.FLOAT, [1, 1, 1, 128])],
+        [helper.make_tensor_value_info("logits", kind.FLOAT, [1, 2])],
+        [onnx.numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / "pooled.onnx"
+    text = replace(metadata, golden=answered).to_json()
+    path.write_bytes(embed(model.SerializeToString(), "onnx", text))
+    return path
+
+
+def test_a_model_on_pooled_rows_detects_and_streams_alike(tmp_path: Path) -> None:
+    model = Model.load(pooled_model(tmp_path))
+    assert model.metadata.window_shape == (1, 128)
+    audio = golden_of(model).pcm()
+    cut = clip_windows(audio, 16000, model.metadata)
+    assert cut.shape == (2, 1, 128)
+    detection = Detector(model).detect(audio, 16000)
+    np.testing.assert_array_equal(detection.window_scores, cut[:, 0, 1])
+    span = model.metadata.frontend.samples_for(100)
+    whole = Frontend(model.metadata.frontend)(audio[:span], 16000)
+    np.testing.assert_array_equal(cut[0], whole)
+    stream = WindowStream(model.metadata.frontend, 100, 25)
+    pieces = [stream.push(piece) for piece in np.array_split(audio, 7)]
+    np.testing.assert_array_equal(np.concatenate(pieces), cut)
+    with pytest.raises(BabycryError, match=r"the model wants \(k, 1, 128\)"):
+        model.logits(np.zeros((1, 100, 128), np.float32))
 
 
 # ---- files that cannot be trusted

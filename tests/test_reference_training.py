@@ -148,7 +148,8 @@ def test_calibration_names_each_window_once_and_repeats(corpus: Any) -> None:
 
 
 def test_golden_recording_is_coarse_and_packs_small() -> None:
-    from babycry_convert.reference.selection import golden_recording, packed_size
+    from babycry_convert.golden import packed_size
+    from babycry_convert.reference.selection import golden_recording
 
     time = np.arange(80000) / 16000
     audio = (0.2 * np.sin(2 * np.pi * 430 * time) * (np.sin(2 * np.pi * time) > 0)).astype("f4")

@@ -10,6 +10,7 @@ from babycry_edge.engines.engine import Engine
 from babycry_edge.engines.onnxruntime_engine import open_onnxruntime
 from babycry_edge.engines.tflite_engine import open_litert, open_tflite_runtime
 from babycry_edge.errors import BabycryError
+from babycry_edge.metadata import Recurrence
 from babycry_edge.model_file import ModelFormat
 
 
@@ -17,11 +18,17 @@ from babycry_edge.model_file import ModelFormat
 class _Kind:
     format: ModelFormat
     package: str
-    open: Callable[[bytes, int], Engine]
+    open: Callable[[bytes, int, Recurrence | None], Engine]
+
+
+def _open_onnx(data: bytes, threads: int, recurrence: Recurrence | None) -> Engine:
+    if recurrence is not None:
+        raise BabycryError("metadata field recurrence is for tflite files, this is onnx")
+    return open_onnxruntime(data, threads)
 
 
 _KINDS = {
-    "onnxruntime": _Kind("onnx", "onnxruntime", open_onnxruntime),
+    "onnxruntime": _Kind("onnx", "onnxruntime", _open_onnx),
     "litert": _Kind("tflite", "ai_edge_litert", open_litert),
     "tflite-runtime": _Kind("tflite", "tflite_runtime", open_tflite_runtime),
 }
@@ -30,7 +37,13 @@ _KINDS = {
 ENGINES = tuple(_KINDS)
 
 
-def open_engine(data: bytes, model_format: ModelFormat, name: str | None, threads: int) -> Engine:
+def open_engine(
+    data: bytes,
+    model_format: ModelFormat,
+    name: str | None,
+    threads: int,
+    recurrence: Recurrence | None = None,
+) -> Engine:
     """Load a model into an engine.
 
     Args:
@@ -38,6 +51,7 @@ def open_engine(data: bytes, model_format: ModelFormat, name: str | None, thread
         model_format: "onnx" or "tflite".
         name: one of ``ENGINES``; None takes the first installed one that runs the format.
         threads: threads of one inference.
+        recurrence: the loop over the cells of a TFLite file in parts.
 
     Raises:
         BabycryError: an unknown name, an engine for the other format, a library that is not
@@ -54,7 +68,7 @@ def open_engine(data: bytes, model_format: ModelFormat, name: str | None, thread
         raise BabycryError(
             f"engine {chosen} runs {kind.format} files and this is {model_format}: choose {fitting}"
         )
-    return kind.open(data, threads)
+    return kind.open(data, threads, recurrence)
 
 
 def _engines_for(model_format: ModelFormat) -> list[str]:

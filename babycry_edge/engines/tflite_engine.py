@@ -18,9 +18,11 @@ import numpy.typing as npt
 
 from babycry_edge.engines.engine import Engine
 from babycry_edge.engines.quiet import quiet_stderr
+from babycry_edge.engines.recurrent_loop import RecurrentLoop
 from babycry_edge.engines.refusal import refusal
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
+from babycry_edge.metadata import Recurrence
 
 
 class _Interpreter:
@@ -41,18 +43,31 @@ class _Interpreter:
         return output
 
 
-def open_litert(data: bytes, threads: int) -> Engine:
-    """Load a TFLite model into LiteRT.
+class _InterpreterInParts:
+    def __init__(self, interpreter: Any, recurrence: Recurrence, name: str, version: str) -> None:
+        self._loop = RecurrentLoop(interpreter, recurrence)
+        self.name = name
+        self.version = version
+
+    def run(self, tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        try:
+            return self._loop.run(tensor)
+        except Exception as error:
+            raise refusal(self.name, "run the model", error) from None
+
+
+def open_litert(data: bytes, threads: int, recurrence: Recurrence | None = None) -> Engine:
+    """Load a TFLite model into LiteRT; with ``recurrence``, one in parts.
 
     Raises:
         BabycryError: ai-edge-litert is not installed or refuses the model.
     """
     with quiet_stderr():
         library = require("ai_edge_litert.interpreter", "tflite")
-        return _open(library, "litert", "ai-edge-litert", data, threads)
+        return _open(library, "litert", "ai-edge-litert", data, threads, recurrence)
 
 
-def open_tflite_runtime(data: bytes, threads: int) -> Engine:
+def open_tflite_runtime(data: bytes, threads: int, recurrence: Recurrence | None = None) -> Engine:
     """Load a TFLite model into tflite-runtime, the choice for 32-bit ARM.
 
     Raises:
@@ -64,7 +79,7 @@ def open_tflite_runtime(data: bytes, threads: int) -> Engine:
         except (ImportError, AttributeError) as error:
             raise _numpy_hint(refusal("tflite-runtime", "start", error)) from None
         try:
-            return _open(library, "tflite-runtime", "tflite-runtime", data, threads)
+            return _open(library, "tflite-runtime", "tflite-runtime", data, threads, recurrence)
         except BabycryError as error:
             raise _numpy_hint(error) from None
 
@@ -78,10 +93,21 @@ def _numpy_hint(error: BabycryError) -> BabycryError:
     )
 
 
-def _open(library: Any, name: str, distribution: str, data: bytes, threads: int) -> Engine:
+def _open(
+    library: Any,
+    name: str,
+    distribution: str,
+    data: bytes,
+    threads: int,
+    recurrence: Recurrence | None,
+) -> Engine:
     try:
         interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        if recurrence is not None:
+            return _InterpreterInParts(interpreter, recurrence, name, _version(distribution))
         interpreter.allocate_tensors()
+    except BabycryError:
+        raise
     except Exception as error:
         raise refusal(name, "load the model", error) from None
     return _Interpreter(interpreter, name, _version(distribution))

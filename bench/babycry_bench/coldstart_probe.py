@@ -70,8 +70,7 @@ def probe(model_path: str, engine: str | None) -> dict[str, float]:
     model = Model.load(model_path, engine=engine, verify=False)
     laps["load_ms"] = watch.lap_ms()
 
-    n_features = Frontend(model.metadata.frontend).n_features
-    window = np.resize(features, (1, model.metadata.window_frames, n_features)).astype(np.float32)
+    window = np.resize(features, (1, *model.metadata.window_shape)).astype(np.float32)
     watch.lap_ms()
     model.scores(window)
     laps["first_inference_ms"] = watch.lap_ms()

@@ -68,15 +68,15 @@ def run(args: argparse.Namespace) -> int:
     """
     require("rich", "bench")
     # Only now, so that the other subcommands do not wait for what the bench needs.
-    from babycry_bench.progress import progress_bar
     from babycry_bench.report_terminal import print_report
     from babycry_bench.run import Plan, run_bench
+    from babycry_edge.progress import progress_bar
     from babycry_edge.whole_file import write_whole
 
     paths, left_out = _model_paths(args)
     output = _checked_output(args.json)
     plan = Plan.quick(paths, args.engine) if args.quick else Plan(paths, args.engine)
-    with progress_bar() as track:
+    with progress_bar("bench") as track:
         report = run_bench(plan, track)
     report.warnings += left_out
     print_report(report, sys.stderr if args.json == "-" else sys.stdout)

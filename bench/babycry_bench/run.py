@@ -24,9 +24,9 @@ from babycry_bench.parity.onnx_tflite import ScoredFile, check_onnx_tflite
 from babycry_bench.parity.profiles import LIBROSA_PROFILES, PROFILES
 from babycry_bench.parity.scores import score_clips
 from babycry_bench.parity.streaming import check_streaming
-from babycry_bench.progress import Track
 from babycry_bench.report import Report
 from babycry_bench.stages import stage_workloads
+from babycry_edge.progress import Track
 
 
 @dataclass(frozen=True)

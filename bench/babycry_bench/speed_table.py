@@ -50,16 +50,16 @@ def _row(extra: dict[str, Any]) -> str:
     )
 
 
-def with_table(docs: str, table: str) -> str:
+def with_table(docs: str, table: str, start_mark: str = START) -> str:
     """``docs`` with the part between the two marks replaced.
 
     Raises:
         ValueError: the marks are not there.
     """
-    before, start, rest = docs.partition(START)
+    before, start, rest = docs.partition(start_mark)
     _, end, after = rest.partition(END)
     if not start or not end:
-        raise ValueError(f"no {START.strip()} ... {END.strip()}")
+        raise ValueError(f"no {start_mark.strip()} ... {END.strip()}")
     return before + start + table + end + after
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,10 @@ import numpy.typing as npt
 
 from babycry_convert.calibration import Calibration
 from babycry_convert.embed import embed
-from babycry_convert.onnx_export import export_onnx
-from babycry_convert.onnx_quantize import output_scale, quantize_onnx
-from babycry_convert.tflite_export import export_tflite
-from babycry_convert.tflite_quantize import quantize_tflite
+from babycry_convert.writers.onnx_float import export_onnx
+from babycry_convert.writers.onnx_int8 import output_scale, quantize_onnx
+from babycry_convert.writers.tflite_float import export_tflite
+from babycry_convert.writers.tflite_int8 import quantize_tflite
 from babycry_edge.detector import Detector
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import Activation, Golden, GoldenEvent, ModelMetadata
@@ -73,7 +74,7 @@ def convert_module(
             that fails its own golden check. Then no file has been replaced.
     """
     recordings = Calibration(calibration, tuple(calibration_list))
-    frames, features = metadata.window_frames, metadata.frontend.n_features
+    frames, features = metadata.window_shape
     if calibration.shape[1:] != (frames, features):
         raise BabycryError(
             f"calibration windows have shape {calibration.shape}, the metadata says "
@@ -82,7 +83,7 @@ def convert_module(
     described = replace(
         metadata, calibration_sha256=recordings.sha256, calibration_count=recordings.count
     )
-    described = replace(described, golden=_unanswered(described, golden_pcm))
+    described = replace(described, golden=unanswered(described, golden_pcm))
     windows = np.ascontiguousarray(calibration, dtype=np.float32)
     float_onnx = export_onnx(module, frames, features)
     float_tflite = export_tflite(module, frames, features)
@@ -92,7 +93,9 @@ def convert_module(
         f"{stem}_float.tflite": (float_tflite, "tflite"),
         f"{stem}.tflite": (quantize_tflite(float_tflite, windows), "tflite"),
     }
-    return ConvertedFiles(*_write_all(models, described, out_dir))
+    drafts = [Draft(name, data, kind, described) for name, (data, kind) in models.items()]
+    with checked_files(drafts, out_dir) as paths:
+        return ConvertedFiles(*install(paths, out_dir))
 
 
 def score_tolerance(scale: float | None, activation: Activation) -> float:
@@ -108,23 +111,52 @@ def score_tolerance(scale: float | None, activation: Activation) -> float:
     return FLOAT_SCORE_TOLERANCE + slope * scale
 
 
-def _write_all(
-    models: dict[str, tuple[bytes, ModelFormat]],
-    metadata: ModelMetadata,
-    out_dir: Path,
-) -> list[Path]:
-    """Write every model beside its place, check it there, then rename all of them."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".convert-", dir=out_dir) as folder:
-        written = []
-        for name, (model, model_format) in models.items():
-            path = Path(folder, name)
-            _write_checked(path, model, model_format, metadata)
-            written.append(path)
-        return [path.replace(out_dir / path.name) for path in written]
+@dataclass(frozen=True)
+class Draft:
+    """A model before it is written: its bytes, and what its file will say of itself."""
+
+    name: str
+    data: bytes
+    format: ModelFormat
+    metadata: ModelMetadata
 
 
-def _unanswered(metadata: ModelMetadata, pcm: npt.NDArray[np.int16]) -> Golden:
+@contextmanager
+def checked_files(drafts: Sequence[Draft], out_dir: Path) -> Iterator[list[Path]]:
+    """Write models beside their place, each with its own golden answers, and check each there.
+
+    Args:
+        drafts: with metadata whose golden input is still unanswered.
+        out_dir: folder of the files, made if absent.
+
+    Yields:
+        The written files, in a folder inside ``out_dir`` that goes away at the end: :func:`install`
+        those that are wanted.
+
+    Raises:
+        BabycryError: a written file fails its own golden check, or the disk is full.
+    """
+    made = not out_dir.exists()
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".convert-", dir=out_dir) as folder:
+            paths = [Path(folder, draft.name) for draft in drafts]
+            for path, draft in zip(paths, drafts, strict=True):
+                _write_checked(path, draft)
+            yield paths
+    except OSError as error:
+        raise BabycryError(f"{out_dir}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if made and out_dir.is_dir() and not any(out_dir.iterdir()):
+            out_dir.rmdir()
+
+
+def install(paths: Sequence[Path], out_dir: Path) -> list[Path]:
+    """Rename checked files into their folder."""
+    return [path.replace(out_dir / path.name) for path in paths]
+
+
+def unanswered(metadata: ModelMetadata, pcm: npt.NDArray[np.int16]) -> Golden:
     """The golden input with the hash of its features, before any model has answered."""
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         raise BabycryError(f"the golden input is {pcm.dtype} {pcm.shape}, not int16 (n_samples,)")
@@ -142,13 +174,12 @@ def _unanswered(metadata: ModelMetadata, pcm: npt.NDArray[np.int16]) -> Golden:
     return golden
 
 
-def _write_checked(
-    path: Path, model: bytes, model_format: ModelFormat, metadata: ModelMetadata
-) -> None:
+def _write_checked(path: Path, draft: Draft) -> None:
     """Write the model, let it answer, write it again with its answers, and load it as a user."""
-    path.write_bytes(embed(model, model_format, metadata.to_json()))
-    answered = _answer(Model.load(path, verify=False), _OUTPUT_SCALE[model_format](model))
-    path.write_bytes(embed(model, model_format, replace(metadata, golden=answered).to_json()))
+    data, kind, metadata = draft.data, draft.format, draft.metadata
+    path.write_bytes(embed(data, kind, metadata.to_json()))
+    answered = _answer(Model.load(path, verify=False), _OUTPUT_SCALE[kind](data))
+    path.write_bytes(embed(data, kind, replace(metadata, golden=answered).to_json()))
     Model.load(path, verify=True)
 
 

@@ -27,6 +27,27 @@ def unpack(model: bytes) -> Any:
     return root
 
 
+def gather(model: bytes) -> bytes:
+    """The model with its weights inside the flatbuffer, where every runtime looks for them.
+
+    The quantiser puts a larger model's weights behind it; other files are returned as they are.
+
+    Raises:
+        BabycryError: no well-formed TFLite model.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    read_tflite(model)
+    root = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+    outside = [buffer for buffer in root.buffers if buffer.offset > 1]
+    if not outside:
+        return model
+    for buffer in outside:
+        buffer.data = model[buffer.offset : buffer.offset + buffer.size]
+        buffer.offset = buffer.size = 0
+    return pack(root)
+
+
 def pack(root: Any) -> bytes:
     """The flatbuffer of a ``ModelT``; the same tree gives the same bytes."""
     import flatbuffers

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from babycry_edge.model_file import ModelFormat
 
@@ -31,9 +35,11 @@ class Network:
 class FinishedModel:
     """A model that needs no torch: scikit-learn's as ONNX, or a file that is only wrapped anew.
 
-    ``note`` says for the report what was done and what was not.
+    ``note`` says for the report what was done and what was not. ``reference``, where there is one,
+    maps windows ``(k, T, F)`` to what the author's own library answers, ``(k, n_outputs)``.
     """
 
     data: bytes
     format: ModelFormat
     note: str
+    reference: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] | None = None

@@ -32,8 +32,8 @@ class ReadRequest:
 
     ``architecture`` names a system of the zoo, built with ``options`` and ``n_classes``;
     ``arch_class`` is ``package.module:Class`` of the user's own. ``window_shape`` is ``(T, F)`` and
-    ``layout`` how the network takes it (see ``recipe.Recipe``). ``trust_pickle`` allows formats
-    that can run code when they are opened.
+    ``layout`` how the network takes it (see ``recipe.Recipe``), with ``channels`` where the layout
+    has a channel axis. ``trust_pickle`` allows formats that can run code when they are opened.
     """
 
     n_classes: int
@@ -43,6 +43,7 @@ class ReadRequest:
     options: dict[str, Any] = field(default_factory=dict)
     arch_class: str | None = None
     trust_pickle: bool = False
+    channels: int = 1
 
 
 def names() -> list[str]:

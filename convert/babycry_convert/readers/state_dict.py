@@ -256,6 +256,8 @@ def _misfit(tensors: dict[str, torch.Tensor], network: nn.Module) -> str | dict[
         if set(expected) & set(inside) and not set(expected) & set(tensors):
             tensors = inside  # beside it: a loss's or a metric's own tensors
             break
+    dropped = getattr(network, "DROPPED_PREFIXES", ())  # parts that pre-training alone needs
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(dropped)}
     counters = [k for k in expected if k.endswith("num_batches_tracked")]
     missing = [k for k in expected if k not in tensors and k not in counters]
     extra = [k for k in tensors if k not in expected]

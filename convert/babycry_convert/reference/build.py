@@ -24,6 +24,7 @@ import torch
 
 import babycry_edge
 from babycry_convert.convert import ConvertedFiles, convert_module
+from babycry_convert.golden import packed_size
 from babycry_convert.reference.architecture import CryNet, count_macs, count_parameters
 from babycry_convert.reference.corpus import Corpus
 from babycry_convert.reference.dataset import (
@@ -51,7 +52,6 @@ from babycry_convert.reference.evaluate import (
 from babycry_convert.reference.selection import (
     choose_calibration,
     golden_recording,
-    packed_size,
 )
 from babycry_convert.reference.train import (
     FULL,

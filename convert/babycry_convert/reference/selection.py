@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from babycry_convert.golden import coarse_pcm
 from babycry_convert.reference.corpus import Corpus
 from babycry_convert.reference.dataset import (
     HOP_FRAMES,
@@ -16,7 +17,6 @@ from babycry_convert.reference.dataset import (
     Audio,
     model_windows,
 )
-from babycry_edge.metadata import Golden
 from babycry_edge.windows import Windows
 
 N_CRIES = 80
@@ -25,9 +25,6 @@ N_OF_NEGATIVE = 20
 HOP_SAMPLES = 320
 GOLDEN_SAMPLES = 48192
 """150 frames of the front-end: three windows, 3.01 s."""
-GOLDEN_STEP = 64
-"""The golden recording's samples are multiples of this, so that they pack into a small file."""
-GOLDEN_RMS = 3 * GOLDEN_STEP
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,4 @@ def golden_recording(audio: Audio, best_window: int) -> npt.NDArray[np.int16]:
     """Three seconds around a window (its number), scaled and coarsely rounded, ``(48192,)``."""
     start = max(0, (best_window - 1) * HOP_FRAMES * HOP_SAMPLES)
     start = max(0, min(start, len(audio) - GOLDEN_SAMPLES))
-    piece = audio[start : start + GOLDEN_SAMPLES].astype(np.float64)
-    piece = np.pad(piece, (0, GOLDEN_SAMPLES - len(piece)))
-    scaled = piece * (GOLDEN_RMS / max(float(piece.std()), 1e-9))
-    rounded = np.rint(scaled / GOLDEN_STEP) * GOLDEN_STEP
-    return np.asarray(np.clip(rounded, -32768, 32704), np.int16)
-
-
-def packed_size(pcm: npt.NDArray[np.int16]) -> int:
-    """Characters that a golden recording takes in the metadata."""
-    return len(Golden.encode_pcm(pcm))
+    return coarse_pcm(audio[start : start + GOLDEN_SAMPLES], GOLDEN_SAMPLES)

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babycry_convert.flatbuffer_model import pack, unpack
-from babycry_convert.onnx_export import INPUT_NAME, OUTPUT_NAME
 from babycry_convert.quiet import quiet
+from babycry_convert.writers.onnx_float import INPUT_NAME, OUTPUT_NAME
 from babycry_edge.extras import require
+from babycry_edge.model_file import ModelFormat
 
 if TYPE_CHECKING:
     from torch import nn
+
+FORMAT: ModelFormat = "tflite"
+INT8 = False
+SUFFIX = "_float.tflite"
 
 
 def export_tflite(module: nn.Module, window_frames: int, n_features: int) -> bytes:

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babycry_convert.quiet import quiet
+from babycry_edge.model_file import ModelFormat
 
 if TYPE_CHECKING:
     import onnx
     from torch import nn
+
+FORMAT: ModelFormat = "onnx"
+INT8 = False
+SUFFIX = "_float.onnx"
 
 INPUT_NAME = "features"
 OUTPUT_NAME = "logits"

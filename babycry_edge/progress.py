@@ -14,10 +14,14 @@ Track = Callable[[str, int], Advance]
 
 
 @contextmanager
-def progress_bar() -> Iterator[Track]:
-    """A bar that shows one part at a time and leaves nothing behind."""
-    rich_progress = require("rich.progress", "bench")
-    console = require("rich.console", "bench").Console(stderr=True)
+def progress_bar(extra: str) -> Iterator[Track]:
+    """A bar that shows one part at a time and leaves nothing behind.
+
+    Raises:
+        BabycryError: rich is not installed, which the optional dependency set ``extra`` brings.
+    """
+    rich_progress = require("rich.progress", extra)
+    console = require("rich.console", extra).Console(stderr=True)
     columns = (
         rich_progress.TextColumn("{task.description:<32}"),
         rich_progress.BarColumn(bar_width=40),
@@ -32,6 +36,7 @@ def progress_bar() -> Iterator[Track]:
             for task in progress.task_ids:
                 progress.remove_task(task)
             task = progress.add_task(title, total=steps)
-            return lambda: progress.advance(task)
+            # A part that was announced before another one may still report: nothing to show then.
+            return lambda: progress.advance(task) if task in progress.task_ids else None
 
         yield track

@@ -1,0 +1,234 @@
+"""From the values that tensors take to the ranges that int8 covers.
+
+Values come tensor by tensor and window by window in two passes: the first finds the extremes, the
+second fills histograms between them. Memory does not grow with the number of windows, and the same
+windows in the same order give the same ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from babycry_edge.errors import BabycryError
+
+Ranges = dict[str, tuple[float, float]]
+Take = Callable[[str, npt.NDArray[np.float32]], None]
+#: Runs every window and hands over each float tensor's values, one window at a time.
+Feed = Callable[[Take], None]
+
+RangeMethod = Literal["min_max", "percentile", "entropy", "sample_quantile", "mse"]
+
+BINS = 4096
+_SAMPLE_BINS = 1024
+#: Clipping thresholds that "entropy" and "mse" try, from this share of the range to all of it.
+_THRESHOLDS = 64
+_LEAST_THRESHOLD = 0.05
+_LEVELS = 256
+
+
+@dataclass(frozen=True)
+class RangeSettings:
+    """How a range follows from the observed values.
+
+    ``method``: "min_max"; "percentile" leaves out (100 - ``percentile``) % of all values, half of
+    them at each end; "sample_quantile" leaves out so many per cent of the windows' own extremes at
+    each end; "entropy" takes the threshold with the least Kullback-Leibler divergence between the
+    values' distribution and its quantised form (as TensorRT does); "mse" the range with the least
+    mean squared error of 256 levels. ``percentile`` is 50 to 100 and used by two methods.
+    """
+
+    method: RangeMethod = "min_max"
+    percentile: float = 99.99
+
+    def __str__(self) -> str:
+        if self.method in ("percentile", "sample_quantile"):
+            return f"{self.method} {self.percentile:g}"
+        return self.method
+
+
+@dataclass
+class TensorHistogram:
+    """Counts of one tensor's values, and of each window's least and greatest value.
+
+    ``low`` and ``high`` are the extremes over all windows.
+    """
+
+    low: float
+    high: float
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    minima: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SAMPLE_BINS, np.int64))
+    maxima: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SAMPLE_BINS, np.int64))
+
+    def add(self, values: npt.NDArray[np.float32]) -> None:
+        """Count one window's values."""
+        width = self.high - self.low
+        if width <= 0.0 or values.size == 0:
+            return
+        # The factor keeps the greatest value below the last bin's end, also after rounding.
+        scaled = (values.reshape(-1) - np.float32(self.low)) * np.float32(BINS * 0.99999 / width)
+        self.counts += np.bincount(scaled.astype(np.intp), minlength=BINS)
+        for extremes, value in ((self.minima, values.min()), (self.maxima, values.max())):
+            extremes[int((float(value) - self.low) / width * (_SAMPLE_BINS - 1) + 0.5)] += 1
+
+    def edges(self) -> npt.NDArray[np.float64]:
+        """The bins' ends, ``BINS + 1`` values."""
+        return np.linspace(self.low, self.high, BINS + 1)
+
+
+class Observations:
+    """What a float model's tensors were over the calibration windows."""
+
+    def __init__(self, feed: Feed) -> None:
+        """Run the first pass.
+
+        Raises:
+            BabycryError: a tensor is NaN or infinite for some window.
+        """
+        self._feed = feed
+        self._extremes: Ranges = {}
+        self._histograms: dict[str, TensorHistogram] | None = None
+        feed(self._add_extremes)
+
+    def ranges(self, settings: RangeSettings) -> Ranges:
+        """The range ``(low, high)`` of each tensor; the second pass runs once, when needed."""
+        if settings.method == "min_max":
+            return dict(self._extremes)
+        find = _METHODS[settings.method]
+        return {
+            name: find(histogram, settings) if histogram.high > histogram.low else limits
+            for (name, histogram), limits in zip(
+                self.histograms().items(), self._extremes.values(), strict=True
+            )
+        }
+
+    def histograms(self) -> dict[str, TensorHistogram]:
+        """Each tensor's histogram, by the tensor's name."""
+        if self._histograms is None:
+            found = {name: TensorHistogram(*limits) for name, limits in self._extremes.items()}
+            self._feed(lambda name, values: found[name].add(values))
+            self._histograms = found
+        return self._histograms
+
+    def _add_extremes(self, name: str, values: npt.NDArray[np.float32]) -> None:
+        if values.size == 0:
+            return
+        low, high = float(values.min()), float(values.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise BabycryError(
+                f"tensor {name} is NaN or infinite for a calibration window: the network's weights "
+                "are damaged, or the windows are far from what it was trained on"
+            )
+        known = self._extremes.get(name, (low, high))
+        self._extremes[name] = (min(low, known[0]), max(high, known[1]))
+
+
+def _percentile(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
+    cut = (100.0 - settings.percentile) / 200.0
+    edges = histogram.edges()
+    return _quantile(histogram.counts, edges, cut), _quantile(histogram.counts, edges, 1.0 - cut)
+
+
+def _sample_quantile(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
+    cut = (100.0 - settings.percentile) / 100.0
+    centres = np.linspace(histogram.low, histogram.high, _SAMPLE_BINS)
+    low = centres[_bin_of(histogram.minima, cut)]
+    high = centres[_bin_of(histogram.maxima, 1.0 - cut)]
+    return float(low), float(high)
+
+
+def _quantile(counts: npt.NDArray[np.int64], edges: npt.NDArray[np.float64], share: float) -> float:
+    """The value below which ``share`` of the counted ones lie, even within a bin."""
+    below = np.concatenate([[0], np.cumsum(counts)]).astype(np.float64)
+    return float(np.interp(share * below[-1], below, edges))
+
+
+def _bin_of(counts: npt.NDArray[np.int64], share: float) -> int:
+    below = np.cumsum(counts)
+    return int(np.searchsorted(below, share * below[-1], side="left"))
+
+
+def _entropy(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
+    edges = histogram.edges()
+    centres = (edges[:-1] + edges[1:]) / 2
+    limit = max(abs(histogram.low), abs(histogram.high))
+    index = np.minimum((np.abs(centres) / limit * BINS).astype(np.intp), BINS - 1)
+    magnitudes = np.bincount(index, weights=histogram.counts, minlength=BINS)
+    levels = _LEVELS // 2 if histogram.low < 0.0 < histogram.high else _LEVELS
+    ends = np.unique(
+        np.linspace(max(levels, _LEAST_THRESHOLD * BINS), BINS, _THRESHOLDS).astype(int)
+    )
+    divergences = [_divergence(magnitudes, int(end), levels) for end in ends]
+    threshold = limit * ends[int(np.argmin(divergences))] / BINS
+    return max(histogram.low, -threshold), min(histogram.high, threshold)
+
+
+def _divergence(counts: npt.NDArray[np.float64], end: int, levels: int) -> float:
+    """KL divergence of the counts clipped at bin ``end`` from their form in ``levels`` steps."""
+    kept = counts[:end]
+    clipped = kept.copy()
+    clipped[-1] += counts[end:].sum()
+    group = np.arange(end) * levels // end
+    filled = kept > 0
+    members = np.bincount(group, weights=filled, minlength=levels)
+    means = np.bincount(group, weights=kept, minlength=levels) / np.maximum(members, 1)
+    quantised = np.where(filled, means[group], 0.0)
+    total, other = clipped.sum(), quantised.sum()
+    if other == 0.0:
+        return float("inf")
+    p, q = clipped / total, quantised / other
+    present = p > 0
+    # Clipped counts in an empty last bin have no counterpart: a small one keeps the sum finite.
+    return float((p[present] * np.log(p[present] / np.maximum(q[present], 1e-9))).sum())
+
+
+def _mse(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
+    edges = histogram.edges()
+    filled = histogram.counts > 0
+    values = ((edges[:-1] + edges[1:]) / 2)[filled]
+    counts = histogram.counts[filled]
+    low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
+    shares = np.linspace(1.0, _LEAST_THRESHOLD, _THRESHOLDS)
+
+    def best(candidates: list[tuple[float, float]]) -> tuple[float, float]:
+        return min(candidates, key=lambda ends: _squared_error(values, counts, *ends))
+
+    low, high = best([(low * share, high * share) for share in shares])
+    low, high = best([(low, high * share) for share in shares])
+    return best([(low * share, high) for share in shares])
+
+
+def _squared_error(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], low: float, high: float
+) -> float:
+    step = (high - low) / (_LEVELS - 1)
+    if step <= 0.0:
+        return float("inf")
+    outside = values - np.clip(values, low, high)
+    rounding = step**2 / 12 * (outside == 0.0)
+    return float((counts * (outside**2 + rounding)).sum())
+
+
+_METHODS = {
+    "percentile": _percentile,
+    "sample_quantile": _sample_quantile,
+    "entropy": _entropy,
+    "mse": _mse,
+}
+
+
+def noise(observations: Observations, ranges: Ranges) -> dict[str, float]:
+    """Mean squared error of 256 levels over each range, in parts of the tensor's mean square."""
+    found = {}
+    for name, histogram in observations.histograms().items():
+        edges = histogram.edges()
+        values = (edges[:-1] + edges[1:]) / 2
+        power = float((histogram.counts * values**2).sum())
+        low, high = ranges[name]
+        error = _squared_error(values, histogram.counts, min(low, 0.0), max(high, 0.0))
+        found[name] = error / power if power > 0.0 and np.isfinite(error) else 0.0
+    return found

@@ -1,0 +1,1 @@
+"""Recordings for conversion and training: manifests, splits, features and balanced samples."""

@@ -1,0 +1,86 @@
+"""Batch norm into the convolution or linear layer before it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx, nn
+
+from babycry_convert.hub import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Linear)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def fold_batch_norm(network: Network) -> Network:
+    """A copy of the network without the batch norms that follow a layer with weights.
+
+    Layers keep their names. A network that torch.fx cannot trace is copied as it is.
+    """
+    traced = trace(network.module)
+    if traced is None:
+        return replace(network, module=copy.deepcopy(network.module))
+    for node, layer, norm in list(_pairs(traced)):
+        _fold(layer, norm)
+        node.replace_all_uses_with(node.args[0])
+        traced.graph.erase_node(node)
+    traced.graph.lint()
+    traced.recompile()
+    return replace(network, module=traced)
+
+
+def trace(module: nn.Module) -> fx.GraphModule | None:
+    """A copy of the module as a graph of layers; None when it cannot be traced."""
+    try:
+        return fx.symbolic_trace(copy.deepcopy(module).eval())
+    except Exception:  # whatever the module's own code raises on a proxy
+        return None
+
+
+def only_use(graph: fx.Graph, target: Any) -> bool:
+    """Whether one node alone calls the layer named ``target``: weights may then be changed."""
+    return sum(node.op == "call_module" and node.target == target for node in graph.nodes) == 1
+
+
+def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Module, nn.Module]]:
+    modules = dict(traced.named_modules())
+    for node in traced.graph.nodes:
+        if node.op != "call_module" or not isinstance(modules[node.target], _NORMS):
+            continue
+        before, norm = node.args[0], modules[node.target]
+        if (
+            before.op == "call_module"
+            and isinstance(modules[before.target], _WEIGHTED)
+            and len(before.users) == 1
+            and only_use(traced.graph, before.target)
+            and norm.running_mean is not None
+            and _same_axis(modules[before.target], norm)
+        ):
+            yield node, modules[before.target], norm
+
+
+def _same_axis(layer: nn.Module, norm: nn.Module) -> bool:
+    """BatchNorm1d after a linear layer norms the same axis only for rows; a shape cannot tell
+    here, but a linear layer of another width would fail in the network itself."""
+    width = getattr(layer, "out_channels", None) or layer.out_features
+    return bool(width == norm.num_features)
+
+
+def _fold(layer: Any, norm: Any) -> None:
+    with torch.no_grad():
+        factor = torch.rsqrt(norm.running_var.double() + norm.eps)
+        if norm.weight is not None:
+            factor = factor * norm.weight.double()
+        shift = -norm.running_mean.double() * factor
+        if norm.bias is not None:
+            shift = shift + norm.bias.double()
+        bias = shift if layer.bias is None else layer.bias.double() * factor + shift
+        shape = (-1,) + (1,) * (layer.weight.dim() - 1)
+        layer.weight = nn.Parameter((layer.weight.double() * factor.view(shape)).float())
+        layer.bias = nn.Parameter(bias.float())
