@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from tiny_network import convert_tiny, tiny_network
 
 FOLD = Path(__file__).parent / "models"

@@ -10,13 +10,12 @@ pytest.importorskip("onnx")
 pytest.importorskip("ai_edge_litert")
 
 import report_models as models
-from tiny_network import tiny_windows
-
 from babycry_convert.report.layers import LayerFigures, compare_layers, spread
 from babycry_convert.report.trace_onnx import OnnxTrace
 from babycry_convert.report.trace_tflite import TfliteTrace
 from babycry_edge.engines import open_engine
 from babycry_edge.errors import BabycryError
+from tiny_network import tiny_windows
 
 FACTORS = (1.5, 0.0)
 

@@ -186,8 +186,8 @@ def measure_agreement(
 def answers(scores: Scores) -> Classes:
     """The best label of each clip; of a single score, whether it reaches one half."""
     if scores.shape[1] == 1:
-        return (scores[:, 0] >= 0.5).astype(np.int64)
-    return scores.argmax(axis=1).astype(np.int64)
+        return np.asarray(scores[:, 0] >= 0.5, np.int64)
+    return np.asarray(scores.argmax(axis=1), np.int64)
 
 
 def clip_drift(real: Scores, int8: Scores) -> Scores:
@@ -211,7 +211,8 @@ def measure_drift(real: Scores, int8: Scores) -> Drift:
 def confusion(truth: Classes, answered: Classes, size: int) -> Classes:
     """``[i, j]``: clips of class i that were answered j."""
     counts: Classes = np.bincount(truth * size + answered, minlength=size * size)
-    return counts.reshape(size, size)
+    table: Classes = counts.reshape(size, size)
+    return table
 
 
 def macro_f1(counts: Classes) -> float:

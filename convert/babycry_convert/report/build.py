@@ -112,14 +112,19 @@ def build_report(inputs: ReportInputs) -> tuple[dict[str, Any], Pictures]:
     recipe = inputs.recipe
     judged = _judged(files)
     activation = recipe.labels.activation
-    int8 = {f: clip_scores(_scorer(item.path), inputs.held_out, activation) for f, item in judged.items()}
+    int8 = {
+        f: clip_scores(_scorer(item.path), inputs.held_out, activation)
+        for f, item in judged.items()
+    }
     real = None
     if inputs.reference is not None:
         real = clip_scores(inputs.reference, inputs.held_out, activation)
     truth = [clip.label for clip in inputs.held_out]
     engines: dict[ModelFormat, Agreement] = {}
     if real is not None:
-        engines = {f: measure_agreement(real, s, truth, recipe.labels.names) for f, s in int8.items()}
+        engines = {
+            f: measure_agreement(real, s, truth, recipe.labels.names) for f, s in int8.items()
+        }
     gates = judge({_title(judged[f]): _cost(a) for f, a in engines.items()}, recipe.gates)
     layers, left_out = _layers(inputs, judged)
     worst = [] if real is None else _worst_clips(inputs, real, int8)

@@ -14,9 +14,9 @@ GOOD_DB = 30.0
 #: layer of few weights 30; below this the stored weights are not the network's.
 WEIGHTS_DB = 28.0
 
-#: Values beyond the range cost more than the rounding of all others long before one in a hundred:
-#: 0.5 % of values that lose half a range stand for -23 dB of noise.
-SATURATED_SHARE = 0.005
+#: More of the noise sits in values beyond the range than comes from rounding all others: a wider
+#: range would lose less.
+CLIPPED_NOISE = 0.5
 
 #: One scale serves all channels. A channel eight times wider than the median one takes three of the
 #: eight bits from the others, 18 dB.
@@ -32,13 +32,13 @@ class Evidence:
     """Figures of one layer.
 
     ``weight_sqnr_db`` is None without weights. ``channel_ratio``: the widest channel's peak over
-    the median channel's; ``peak_to_rms``: of all values; ``saturated``: share of values that the
-    float operator puts beyond the stored range.
+    the median channel's; ``peak_to_rms``: of all values; ``clipped_noise``: share of the noise
+    energy that sits in values beyond the stored range.
     """
 
     local_sqnr_db: float
     weight_sqnr_db: float | None
-    saturated: float
+    clipped_noise: float
     channel_ratio: float
     peak_to_rms: float
 
@@ -49,7 +49,7 @@ def likely_cause(evidence: Evidence) -> Cause:
         return "weights"
     if evidence.local_sqnr_db >= GOOD_DB:
         return ""
-    if evidence.saturated > SATURATED_SHARE:
+    if evidence.clipped_noise > CLIPPED_NOISE:
         return "saturation"
     if evidence.channel_ratio > OUTLIER_RATIO:
         return "outlier channel"

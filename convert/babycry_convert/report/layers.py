@@ -112,7 +112,8 @@ def spread(windows: Values, count: int) -> Values:
     """At most ``count`` windows, evenly spread over all."""
     if len(windows) <= count:
         return windows
-    return windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]
+    chosen: Values = windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]
+    return chosen
 
 
 class _Sums:
@@ -122,6 +123,7 @@ class _Sums:
         self.count = 0
         self.signal = self.noise = self.local_signal = self.local_noise = 0.0
         self.beyond = 0
+        self.clipped_noise = 0.0
         self.peaks: Values = np.zeros(0, np.float32)
 
     def add(self, sample: Sample, place: Place) -> None:
@@ -136,7 +138,9 @@ class _Sums:
         self.local_signal += energy(local)
         self.local_noise += energy(local - int8)
         half = 0.5 * place.scale
-        self.beyond += int(np.count_nonzero((local < low - half) | (local > high + half)))
+        beyond = (local < low - half) | (local > high + half)
+        self.beyond += int(np.count_nonzero(beyond))
+        self.clipped_noise += energy((local - int8)[beyond])
         peaks = _channel_peaks(local, place.channel_axis)
         self.peaks = np.maximum(self.peaks, peaks) if self.peaks.size else peaks
 
@@ -144,7 +148,7 @@ class _Sums:
 def _channel_peaks(values: Values, axis: int | None) -> Values:
     """Greatest magnitude of each channel."""
     if axis is None or values.ndim <= axis:
-        return np.abs(values).max(keepdims=True).reshape(-1)
+        return np.array([np.abs(values).max()], np.float32)
     others = tuple(i for i in range(values.ndim) if i != axis)
     peaks: Values = np.abs(values).max(axis=others)
     return peaks
@@ -158,7 +162,8 @@ def _figures(place: Place, sums: _Sums, names: Mapping[str, str]) -> LayerFigure
     local = sqnr_db(sums.local_signal, sums.local_noise)
     weights = _weight_sqnr(place.weights)
     saturated = sums.beyond / sums.count
-    evidence = Evidence(local, weights, saturated, ratio, peak / rms if rms else 1.0)
+    clipped = sums.clipped_noise / sums.local_noise if sums.local_noise else 0.0
+    evidence = Evidence(local, weights, clipped, ratio, peak / rms if rms else 1.0)
     named = (names[tensor] for tensor in reversed(place.tensors) if tensor in names)
     return LayerFigures(
         name=next(named, place.name),

@@ -37,6 +37,8 @@ thead th{font-weight:600;color:var(--soft);border-bottom:1px solid var(--soft);
 vertical-align:bottom}
 tbody th{font-weight:400}
 td.n,th.n{text-align:right;white-space:nowrap}
+td.why{min-width:15rem}
+h3{font-size:.95rem;margin:1.4rem 0 0;font-weight:650}
 td.name,tbody th{overflow-wrap:anywhere;min-width:9rem}
 small{color:var(--soft);font-size:.86em}
 code{font:.86em ui-monospace,"SF Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
@@ -175,7 +177,7 @@ def _cost(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
         sentence = (
             f"<p>The ONNX and the TFLite file give the same answer on "
             f"{100 * between['agreement']:.1f} % of the clips; their scores differ by "
-            f"{between['drift']['mean']:.4f} on average and {between['drift']['max']:.4f} "
+            f"{between['drift']['mean']:.2g} on average and {between['drift']['max']:.2g} "
             "at most.</p>"
         )
     known = f", {labelled} of them with a known label" if labelled else ", none with a known label"
@@ -208,7 +210,7 @@ def _worst_layers(report: Mapping[str, Any], pictures: Mapping[str, Picture]) ->
             continue
         rows = [_layer_row(layer) for layer in ranking[:_WORST_LAYERS]]
         headings = [
-            f"{title}: worst layers",
+            "Layer",
             "Operator",
             ">Alone, dB",
             ">Up to here, dB",
@@ -217,12 +219,15 @@ def _worst_layers(report: Mapping[str, Any], pictures: Mapping[str, Picture]) ->
             ">Peak / RMS",
             "Likely cause",
         ]
+        parts.append(f"<h3>{title}: the {len(rows)} layers that lose most</h3>")
         parts.append(_table(headings, rows))
     if report["layers_left_out"]:
         names = ", ".join(escape(name) for name in report["layers_left_out"])
         parts.append(f"<p>Not compared: the parts {names} of the TFLite file.</p>")
     parts.append(
-        _figure(pictures, "weights", "Weight range of each channel of the worst layer with weights.")
+        _figure(
+            pictures, "weights", "Weight range of each channel of the worst layer with weights."
+        )
     )
     return "".join(parts)
 
@@ -240,7 +245,7 @@ def _layer_row(layer: Mapping[str, Any]) -> list[str]:
         _number("\u2013" if weights is None else f"{weights:.1f}"),
         _number(f"{100 * layer['saturated']:.2f} %"),
         _number(f"{ratio:.1f}"),
-        f'<td class="no">{escape(cause)}</td>' if cause else "<td>\u2013</td>",
+        f'<td class="no why">{escape(cause)}</td>' if cause else '<td class="why">\u2013</td>',
     ]
 
 
@@ -273,7 +278,9 @@ def _clips(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
 def _changed(clip: Mapping[str, Any]) -> str:
     if clip["float_answer"] == clip["int8_answer"]:
         return _cell(clip["float_answer"])
-    return f'<td class="no">{escape(clip["float_answer"])} \u2192 {escape(clip["int8_answer"])}</td>'
+    return (
+        f'<td class="no">{escape(clip["float_answer"])} \u2192 {escape(clip["int8_answer"])}</td>'
+    )
 
 
 def _files(report: Mapping[str, Any]) -> str:
@@ -299,8 +306,8 @@ def _files(report: Mapping[str, Any]) -> str:
         "<h2>Files</h2>"
         + counts
         + _table(["File", "Kind", ">Size", ">Arena, estimated", "Operators left in float"], rows)
-        + "<p><small>Arena: tensors of TensorFlow Lite Micro, 16-byte aligned, placed largest first "
-        "as its planner does; without in-place results, scratch memory of kernels and the "
+        + "<p><small>Arena: tensors of TensorFlow Lite Micro, 16-byte aligned, placed largest "
+        "first as its planner does; without in-place results, scratch memory of kernels and the "
         "library's own structures.</small></p>"
     )
 
@@ -414,8 +421,7 @@ def _number(text: str) -> str:
 def _interval(figure: Mapping[str, float]) -> str:
     low, high = 100 * figure["low"], 100 * figure["high"]
     return (
-        f'<td class="n">{100 * figure["value"]:.1f} % '
-        f"<small>({low:.1f} to {high:.1f})</small></td>"
+        f'<td class="n">{100 * figure["value"]:.1f} % <small>({low:.1f} to {high:.1f})</small></td>'
     )
 
 

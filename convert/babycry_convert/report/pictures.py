@@ -77,7 +77,9 @@ def draw(
     if report["worst_clips"]:
         clips = report["worst_clips"]
         drawn["clips"] = _both(lambda plot, theme: _clips(plot, theme, clips, windows))
-    heavy = [layer for ranking in layers.values() for layer in ranking if len(layer.weight_peaks) > 1]
+    heavy = [
+        layer for ranking in layers.values() for layer in ranking if len(layer.weight_peaks) > 1
+    ]
     if heavy:
         worst = min(heavy, key=lambda layer: layer.local_sqnr_db)
         drawn["weights"] = _both(lambda plot, theme: _weights(plot, theme, worst))
@@ -95,7 +97,7 @@ def _png(paint: Callable[[Any, _Theme], Any], theme: _Theme) -> tuple[str, tuple
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style = {
+    style: Any = {
         "font.family": "DejaVu Sans",
         "font.size": 8.5,
         "text.color": theme.ink,
@@ -123,9 +125,7 @@ def _png(paint: Callable[[Any, _Theme], Any], theme: _Theme) -> tuple[str, tuple
     return f"data:image/png;base64,{encoded}", (width, height)
 
 
-def _layers(
-    figure: Any, theme: _Theme, layers: Mapping[Any, Sequence[LayerFigures]]
-) -> None:
+def _layers(figure: Any, theme: _Theme, layers: Mapping[Any, Sequence[LayerFigures]]) -> None:
     """Bars of local SQNR with a mark for the cumulative one; layers that lose nothing left out."""
     shown = {
         form: [layer for layer in layers.get(form, ()) if layer.local_sqnr_db < EQUAL_DB]
@@ -160,7 +160,7 @@ def _short(layer: LayerFigures) -> str:
 
 
 def _drift(figure: Any, theme: _Theme, engines: Mapping[str, Any]) -> None:
-    figure.set_size_inches(6.4, 2.5)
+    figure.set_size_inches(7.2, 2.6)
     axis = figure.subplots()
     bins = len(DRIFT_EDGES)
     shown = [(form, title) for form, title in _FORMATS if form in engines]
@@ -170,13 +170,8 @@ def _drift(figure: Any, theme: _Theme, engines: Mapping[str, Any]) -> None:
         places = np.arange(bins) + (number - (len(shown) - 1) / 2) * width
         bars = axis.bar(places, counts, width, color=colour, label=title)
         axis.bar_label(bars, labels=[str(n) if n else "" for n in counts], fontsize=7, padding=1)
-    ends = [*(f"{edge:g}" for edge in DRIFT_EDGES[1:]), ""]
-    names = [
-        f"{low:g}\u2013{high}" if high else f"> {low:g}"
-        for low, high in zip(DRIFT_EDGES, ends, strict=True)
-    ]
-    names[0] = f"< {ends[0]}"
-    axis.set_xticks(np.arange(bins), names)
+    names = [*(f"< {edge:g}" for edge in DRIFT_EDGES[1:]), f"\u2265 {DRIFT_EDGES[-1]:g}"]
+    axis.set_xticks(np.arange(bins), names, fontsize=7.5)
     axis.set_xlabel("largest change of a clip's score, 0 to 1")
     axis.set_ylabel("clips")
     axis.tick_params(axis="x", length=0)
@@ -210,7 +205,11 @@ def _confusion(
             if number:
                 dark_cell = (number > most / 2) == (theme is _LIGHT)
                 axis.text(
-                    column, row, str(number), ha="center", va="center",
+                    column,
+                    row,
+                    str(number),
+                    ha="center",
+                    va="center",
                     fontsize=8 if len(classes) < 12 else 6,
                     color="#ffffff" if dark_cell else "#111111",
                 )
@@ -243,7 +242,9 @@ def _clips(
             axis.bar(np.arange(window.shape[1]), window[0], color=theme.colours[0], width=1.0)
             axis.set_xlabel("value")
         else:
-            axis.imshow(window.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest")
+            axis.imshow(
+                window.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest"
+            )
             axis.set_xlabel("frame")
             axis.set_ylabel("band")
         name = str(clip["name"]).rsplit("/", 1)[-1]
@@ -258,8 +259,12 @@ def _weights(figure: Any, theme: _Theme, layer: LayerFigures) -> None:
     middle = float(np.median(peaks))
     axis.axhline(middle, color=theme.ink, linewidth=0.8, linestyle="--")
     axis.annotate(
-        f"median {middle:.3g}", (1.0, middle), xycoords=("axes fraction", "data"),
-        ha="right", va="bottom", fontsize=7.5,
+        f"median {middle:.3g}",
+        (1.0, middle),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=7.5,
     )
     axis.set_title(f"{_short(layer)} ({layer.operator})")
     axis.set_xlabel("channel")

@@ -58,7 +58,9 @@ class OnnxTrace:
         tensor = np.ascontiguousarray(window, np.float32).reshape(self._shape)
         stored = self._int8.run(self._stored, {self._int8.get_inputs()[0].name: tensor})
         int8 = {p.tensor: p.real(v) for p, v in zip(self.places, stored, strict=True)}
-        real = dict(zip(self._made, self._float.run(self._made, {self._input: tensor}), strict=True))
+        real = dict(
+            zip(self._made, self._float.run(self._made, {self._input: tensor}), strict=True)
+        )
         wanted = {item.name for item in self._local.get_inputs()}
         given = {name + _GIVEN: values for name, values in int8.items()}
         given[self._input] = tensor
@@ -231,9 +233,7 @@ def _with_outputs(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     given = {item.name for item in copy.graph.output}
-    copy.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in given
-    )
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
     return copy
 
 

@@ -276,7 +276,14 @@ def _makers_back_to(number: int, makers: dict[int, Any], places: set[int]) -> li
 
 
 def _place(
-    real: Any, theirs: Any, int8: Any, ours: Any, number: int, stored: int, nodes: list[Any], part: str
+    real: Any,
+    theirs: Any,
+    int8: Any,
+    ours: Any,
+    number: int,
+    stored: int,
+    nodes: list[Any],
+    part: str,
 ) -> Place:
     tensor = ours.tensors[stored]
     twins = {text(item.name): item for item in ours.tensors}
