@@ -204,7 +204,11 @@ def test_bias_correction_takes_the_mean_shift_out() -> None:
     torch.manual_seed(0)
     # A positive input with a mean, as after ReLU, and no padding: the shift is exact there.
     module = nn.Sequential(
-        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3, bias=False), nn.Flatten(), nn.Linear(576, 3)
+        nn.Conv2d(1, 6, 3),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, bias=False),
+        nn.Flatten(),
+        nn.Linear(576, 3),
     )
     network = hub(module)
     positive = np.random.default_rng(1).uniform(2.0, 4.0, (20, 16, 12)).astype(np.float32)
