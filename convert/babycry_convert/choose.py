@@ -141,9 +141,9 @@ def choose(
 ) -> Choice:
     """Make int8 files, measure each on held-out windows and keep the best of each format.
 
-    A plan that names a method makes only that one. "auto" tries two methods at least, others
-    until the loss is negligible, and preparations until it is acceptable; when even the best misses the gates, it keeps the layers whose ranges
-    lose most out of int8, a few at a time.
+    A plan that names a method makes only that one. "auto" tries two methods at least, others until
+    the loss is negligible, and preparations until it is acceptable. When even the best misses the
+    gates, it keeps the layers whose ranges lose most out of int8, a few at a time.
 
     Args:
         network: as read.
@@ -246,13 +246,11 @@ class _Search:
         for ranges in _ONE_PASS:
             self._try(replace(first, ranges=ranges))
         for ranges in _two_passes(plan):
-            if self._best_figures().loss <= NEGLIGIBLE_LOSS:
-                return
-            self._try(replace(first, ranges=ranges))
+            if self._best_figures().loss > NEGLIGIBLE_LOSS:
+                self._try(replace(first, ranges=ranges))
         for settings in _preparations(self._best_settings(), plan):
-            if self._best_figures().loss <= ACCEPTABLE_LOSS:
-                return
-            self._try(settings)
+            if self._best_figures().loss > ACCEPTABLE_LOSS:
+                self._try(settings)
         self._keep_layers(gates)
 
     def _keep_layers(self, gates: Gates) -> None:
