@@ -159,7 +159,7 @@ def choose(
     track = progress or _silent
     thinned = _thinned(np.ascontiguousarray(calibration, np.float32))
     judged = np.ascontiguousarray(held_out, np.float32)
-    reference = scores(_torch_logits(network, judged), activation)
+    reference = scores(network.logits(judged), activation)
     files = {}
     for target in targets:
         search = _Search(network, target, thinned, judged, reference, activation, layers, track)
@@ -363,17 +363,6 @@ def _preparations(best: Settings, plan: CalibrationPlan) -> Iterator[Settings]:
             settings = replace(best, equalize=equalized, correct_bias=corrected)
             if settings != best:
                 yield settings
-
-
-def _torch_logits(network: Network, windows: Windows) -> npt.NDArray[np.float32]:
-    import torch
-
-    with torch.no_grad():
-        parts = [
-            network.module(torch.from_numpy(windows[i : i + 16, None])).numpy()
-            for i in range(0, len(windows), 16)
-        ]
-    return np.concatenate(parts)
 
 
 def _thinned(windows: Windows) -> Windows:
