@@ -79,14 +79,14 @@ def damage_onnx_output(model: bytes, layer: str, factor: float) -> bytes:
 
 
 def tflite_layers(model: bytes) -> list[str]:
-    """Output names of the operators with a bias, so with weights."""
+    """Output names of the operators with a bias, so with weights, of all the file's graphs."""
     from babycry_convert.flatbuffer_model import unpack
 
-    graph = unpack(model).subgraphs[0]
     return [
         graph.tensors[operator.outputs[0]].name.decode()
+        for graph in unpack(model).subgraphs
         for operator in graph.operators
-        if len(operator.inputs) == 3
+        if len(operator.inputs) == 3 and operator.inputs[2] >= 0
     ]
 
 
@@ -95,9 +95,11 @@ def damage_tflite_weights(model: bytes, layer: str, factor: float) -> bytes:
     from babycry_convert.flatbuffer_model import AlignedBuffer, content, pack, unpack
 
     root = unpack(model)
-    graph = root.subgraphs[0]
-    operator = next(
-        o for o in graph.operators if graph.tensors[o.outputs[0]].name.decode() == layer
+    graph, operator = next(
+        (g, o)
+        for g in root.subgraphs
+        for o in g.operators
+        if g.tensors[o.outputs[0]].name.decode() == layer
     )
     weights, bias = (graph.tensors[operator.inputs[i]] for i in (1, 2))
     axis = int(weights.quantization.quantizedDimension)

@@ -78,6 +78,7 @@ class TfliteTrace:
         self._recurrence = recurrence
         self.places: list[Place] = []
         self._graphs: dict[str, _Graph] = {}
+        self._first = names[0]
         self.left_out = [] if recurrence is not None else names[1:]
         for index, name in enumerate(names):
             if name not in self.left_out:
@@ -100,15 +101,16 @@ class TfliteTrace:
             feeds = real.inputs | {f"{_GIVEN}{i}": values for i, values in given.items()}
             local = self._separated.call(int8.part, feeds).places
             for place, own in real.places.items():
-                yield Sample(place, own, given[place], local.get(place, own))
+                # What a later part is given was made, and is counted, in the part before it.
+                if place in local or int8.part == self._first:
+                    yield Sample(place, own, given[place], local.get(place, own))
 
     def _calls(self, parts: _Parts, window: Values) -> list[_Call]:
         """Every run of a part for one window, in order."""
-        first = next(iter(self._graphs))
-        tensor = parts.window(first, window)
+        tensor = parts.window(self._first, window)
         parts.calls.clear()
         if self._recurrence is None:
-            parts.get_signature_runner(first)(**tensor)
+            parts.get_signature_runner(self._first)(**tensor)
         else:
             from babycry_edge.engines.recurrent_loop import RecurrentLoop
 
