@@ -10,7 +10,7 @@ SOURCES := CMakeLists.txt pyproject.toml constraints.txt convert/requirements.tx
 	-type f ! -name '*.so' ! -name '*.pyc' ! -name '.*')
 DATA ?= ../shared/data
 
-.PHONY: bench test speed lint docs reference zoo clean
+.PHONY: bench test speed lint docs reference zoo tensorflow-env clean
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/babycry-edge bench $(BENCH)
@@ -36,9 +36,19 @@ docs: $(VENV)/test.stamp
 reference: $(VENV)/test.stamp
 	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.reference.build --data $(DATA)
 
-# trains every system of the zoo on the recordings in DATA; ZOO="--only dnn --reuse" for a part
+# TensorFlow apart from everything else: set BABYCRY_TENSORFLOW_PYTHON to its bin/python
+tensorflow-env: .venv-tensorflow/pip.stamp
+
+.venv-tensorflow/pip.stamp: convert/tensorflow-requirements.txt
+	$(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/pip --disable-pip-version-check --quiet install -r $<
+	touch $@
+
+# trains every system of the zoo on the recordings in DATA, converts and judges each, and writes
+# bench/results and docs/zoo.md; ZOO="--only dnn" for a part, which writes neither
 zoo: $(VENV)/test.stamp
-	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.zoo_training --data $(DATA) --out build/zoo $(ZOO)
+	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_convert.zoo_training --data $(DATA) --out build/zoo --reuse $(ZOO)
+	PYTHONSAFEPATH=1 $(BIN)/python -m babycry_bench.zoo --out build/zoo $(if $(ZOO),$(ZOO),--publish)
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)
@@ -57,4 +67,4 @@ $(VENV)/test.stamp: $(SOURCES) | $(VENV)/pip.stamp
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist site
+	rm -rf $(VENV) .venv-tensorflow build dist site

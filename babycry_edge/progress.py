@@ -36,6 +36,7 @@ def progress_bar(extra: str) -> Iterator[Track]:
             for task in progress.task_ids:
                 progress.remove_task(task)
             task = progress.add_task(title, total=steps)
-            return lambda: progress.advance(task)
+            # A part that was announced before another one may still report: nothing to show then.
+            return lambda: progress.advance(task) if task in progress.task_ids else None
 
         yield track

@@ -22,9 +22,9 @@ from babycry_convert.hub import Network  # noqa: E402
 from babycry_convert.hub_input import (  # noqa: E402
     network_from,
     read_request,
-    take_out_standardisation,
 )
 from babycry_convert.recipe import Architecture, Image, Recipe, load_recipe, recipe_names  # noqa: E402
+from babycry_convert.standardisation import take_out_standardisation  # noqa: E402
 from babycry_edge.config import FrontendConfig  # noqa: E402
 from babycry_edge.errors import BabycryError  # noqa: E402
 from babycry_edge.windows import WindowStream  # noqa: E402
@@ -398,8 +398,8 @@ def test_weights_alone_are_asked_of_their_reader(
 ) -> None:
     path, readings = checkpoint(None, suffix=".pth")
 
-    def misfit(given: Path, request: Any) -> str | None:
-        return None if request.architecture == "resnet50" else "has no layer fc"
+    def misfit(given: Path, network: Any) -> str | None:
+        return None if hasattr(network, "fc") else "has no layer fc"
 
     monkeypatch.setattr(
         sys.modules["babycry_convert.readers.fake"], "misfit", misfit, raising=False
@@ -407,7 +407,34 @@ def test_weights_alone_are_asked_of_their_reader(
     recipes = every_recipe()
     recipes.append(replace(recipes[0], name="own", architecture=Architecture()))
     reasons = fitting.misfits(recipes, path)
-    assert [name for name, reason in reasons.items() if reason is None] == ["resnet50"]
-    assert reasons["resnet18"] == "has no layer fc"
+    fitting_recipes = [name for name, reason in reasons.items() if reason is None]
+    assert fitting_recipes == ["resnet18", "resnet50"]
+    assert reasons["crnn"] == "has no layer fc"
     assert "--arch" in str(reasons["own"])
     assert not readings
+
+
+def test_a_state_dict_fits_its_own_system_alone(tmp_path: Path) -> None:
+    for name in NETWORKS:
+        recipe = load_recipe(name)
+        network = zoo.build(name, len(recipe.labels.names), **recipe.architecture.options)
+        path = tmp_path / f"{name}.pth"
+        torch.save(network.state_dict(), path)
+        reasons = fitting.misfits(every_recipe(), path)
+        assert [other for other, reason in reasons.items() if reason is None] == [name]
+        assert all("\n" not in reason for reason in reasons.values() if reason)
+
+
+def test_a_crnn_that_kept_its_decoder_fits(tmp_path: Path) -> None:
+    recipe = load_recipe("crnn")
+    network = zoo.build("crnn", 9, **recipe.architecture.options)
+    weights = network.state_dict() | {
+        key: value
+        for key, value in zoo.systems()["crnn"].autoencoder().state_dict().items()
+        if key.startswith("decoder.")
+    }
+    path = tmp_path / "crnn.pt"
+    torch.save(weights, path)
+    assert fitting.misfit(recipe, path) is None
+    read = readers.read_checkpoint(path, read_request(recipe))
+    assert torch.equal(read.state_dict()["head.weight"], weights["head.weight"])

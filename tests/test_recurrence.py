@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sysconfig
 from collections.abc import Callable
@@ -221,16 +222,17 @@ def border(data: bytes, signature: str) -> dict[str, tuple[float, int]]:
 
 
 def test_tensors_that_meet_have_one_scale(case: Case) -> None:
-    data, unit = case.cell.int8_tflite, (UNIT, 0)
+    data = case.cell.int8_tflite
     given = border(data, "body")["out sequence"]
     for index, layer in enumerate(case.loop.layers):
         for direction in layer.directions:
             cell = border(data, f"cell_{index}_{direction}")
             assert cell["in x"] == given
-            assert cell["in h"] == cell["out h"] == unit
+            assert cell["in h"] == cell["out h"] == border(data, f"cell_{index}_forward")["out h"]
+            assert cell["in h"] == (pytest.approx(UNIT), 0), "these networks' states reach 1"
             assert layer.kind == "gru" or cell["in c"] == cell["out c"]
-        given = unit
-    assert border(data, "head")["in states"] == unit
+        given = cell["out h"]
+    assert border(data, "head")["in states"] == given
 
 
 @pytest.mark.parametrize("form", ["cell", "unrolled"])
@@ -246,6 +248,26 @@ def test_no_operator_computes_in_float(case: Case, form: str) -> None:
         assert {graph.tensors[index].type for index in used} == {kinds.INT8}
     names = dict(read_tflite(files.int8_tflite).operators)
     assert not {"DEQUANTIZE", "REVERSE_V2", "WHILE"} & names.keys()
+
+
+def test_small_states_get_fine_steps() -> None:
+    torch.manual_seed(2)
+    module = Recurrent(nn.LSTM, stride=8)  # untrained: its states stay far below 1
+    network = Network(module.eval(), (T, F), CLASSES, "custom", "test")
+    files = convert_recurrent(network, TEST_WINDOWS[:60])
+    assert files is not None
+    with torch.no_grad():
+        pieces = split(network)
+        assert pieces is not None
+        bodies = [pieces.body(torch.from_numpy(w)[None, None]) for w in TEST_WINDOWS[:60]]
+        states = torch.cat([module.recurrent(body)[0] for body in bodies])
+    reach = float(states.abs().max())
+    assert reach < 0.8
+    scale, zero_point = border(files.int8_tflite, "head")["in states"]
+    assert (scale, zero_point) == (pytest.approx(reach / 127.0, rel=1e-4), 0)
+    found = logits(files.int8_tflite, TEST_WINDOWS[60:], files.recurrence)
+    expected = torch_logits(module, TEST_WINDOWS[60:])
+    assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).max()
 
 
 def test_a_file_in_parts_says_what_it_is(case: Case) -> None:
@@ -478,6 +500,43 @@ def test_a_loop_that_does_not_fit_the_file_is_refused(case: Case) -> None:
         open_engine(case.cell.int8_tflite, "tflite", "litert", 1, narrower)
     with pytest.raises(BabycryError, match="recurrence is for tflite files"):
         open_engine(b"", "onnx", "onnxruntime", 1, case.loop)
+
+
+def test_a_damaged_file_in_parts_is_a_model_or_one_clear_line(case: Case) -> None:
+    data = case.cell.int8_tflite
+    for length in range(0, len(data), 211):
+        with pytest.raises(BabycryError):
+            read_tflite(data[:length])
+    rng = random.Random(4)
+    refused = 0
+    for _ in range(600):
+        damaged = bytearray(data)
+        for _ in range(rng.choice((1, 2, 8))):
+            # The structure stands before and behind the weights.
+            position = rng.choice((rng.randrange(4000), -1 - rng.randrange(4000)))
+            damaged[position] = rng.randrange(256)
+        try:
+            read_tflite(bytes(damaged))
+        except BabycryError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 60
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: setattr(s[0], "subgraphIndex", 99), "a signature names subgraph 99 of"),
+        (lambda s: setattr(s[0], "signatureKey", s[-1].signatureKey), "two signatures"),
+    ],
+)
+def test_signatures_that_lie_are_refused(
+    case: Case, change: Callable[[list[Any]], None], reason: str
+) -> None:
+    root = unpack(case.cell.int8_tflite)
+    change(root.signatureDefs)
+    with pytest.raises(BabycryError, match=reason):
+        read_tflite(pack(root))
 
 
 # ---- from a sound to an event

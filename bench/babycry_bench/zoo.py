@@ -116,10 +116,61 @@ def _call(model: Model, window: Any) -> Any:
     return lambda: model.logits(window)
 
 
+_HEADER = (
+    *("system", "parameters", "MACs", "float accuracy", "int8 ONNX", "int8 TFLite"),
+    *("agreement", "size KB", "ms a window"),
+)
+
+
+def zoo_table(record: dict[str, Any]) -> str:
+    """Markdown: a sentence about the machine, then a row for each system.
+
+    Args:
+        record: as ``--publish`` keeps it in ``bench/results``.
+    """
+    machine = record["machine"]
+    lines = [
+        f"On {machine['cpu']}, one thread, {record['made']}. Accuracy on held-out clips of fold 4 "
+        "(macro-F1 in brackets). Agreement, size and time: ONNX in onnxruntime / TFLite in LiteRT; "
+        "agreement is the share of clips with the float network's answer.",
+        "",
+        f"| {' | '.join(_HEADER)} |",
+        f"|{'---|' * len(_HEADER)}",
+    ]
+    lines += [f"| {' | '.join(_row(name, of))} |" for name, of in record["systems"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, of: dict[str, Any]) -> list[str]:
+    report = of["conversion"]
+    engines, network = report["engines"], report["network"]
+    sizes = {
+        (item["format"], item["precision"]): f"{item['bytes'] / 1000:.0f}"
+        for item in report["files"]
+    }
+    onnx = engines["onnx"]
+    is_int8 = onnx["title"].startswith("int8")
+    return [
+        name,
+        f"{network['parameters']:,}" if network else "",
+        f"{network['macs'] / 1e6:.1f} M" if network else "",
+        _quality(onnx["float"]),
+        _quality(onnx["int8"]) if is_int8 else f"float: {_quality(onnx['int8'])}",
+        _quality(engines["tflite"]["int8"]) if "tflite" in engines else "none",
+        " / ".join(f"{engine['agreement']['value']:.3f}" for engine in engines.values()),
+        " / ".join(sizes.get((form, "int8"), sizes.get((form, "float"), "")) for form in engines),
+        " / ".join(f"{of['latency_ms'][form]:.3g}" for form in engines),
+    ]
+
+
+def _quality(figures: dict[str, Any]) -> str:
+    return f"{figures['accuracy']['value']:.3f} ({figures['macro_f1']['value']:.3f})"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m babycry_bench.zoo")
     parser.add_argument("--out", type=Path, default=Path("build/zoo"), help="the trained systems")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=2, help="conversions at a time")
     parser.add_argument("--reuse", action="store_true", help="keep conversions that are there")
     parser.add_argument("--publish", action="store_true", help="write bench/results and docs")

@@ -135,15 +135,13 @@ def _show(conversion: Conversion, as_json: bool) -> None:
 def _list_recipes(args: argparse.Namespace) -> int:
     """What fits the checkpoint, and why the rest does not."""
     require("torch", "convert")
-    from babycry_convert.fitting import misfit
+    from babycry_convert.fitting import misfits
     from babycry_convert.readers import find_reader
     from babycry_convert.recipe import load_recipe, recipe_names
 
     kind = find_reader(args.checkpoint)
-    reasons = {
-        name: misfit(load_recipe(name), args.checkpoint, args.trust_pickle)
-        for name in recipe_names()
-    }
+    recipes = [load_recipe(name) for name in recipe_names()]
+    reasons = misfits(recipes, args.checkpoint, args.trust_pickle)
     fitting = [name for name, reason in reasons.items() if reason is None]
     if args.json:
         print(json.dumps({"checkpoint": str(args.checkpoint), "kind": kind, "recipes": reasons}))

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 import babycry_edge
 from babycry_convert.calibration import list_sha256
-from babycry_convert.convert import Draft, checked_files, install, unanswered
+from babycry_convert.convert import checked_files, install, unanswered
 from babycry_convert.golden import choose_golden
 from babycry_convert.hub import FinishedModel, Network
-from babycry_convert.hub_input import network_from, read_request, take_out_standardisation
+from babycry_convert.hub_input import network_from, read_request
 from babycry_convert.material import Material, gather
 from babycry_convert.readers import find_reader, read_checkpoint
 from babycry_convert.recipe import Recipe
+from babycry_convert.standardisation import take_out_standardisation
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import ModelMetadata, Standardize
 from babycry_edge.model import activate
@@ -30,6 +31,7 @@ from babycry_edge.whole_file import write_whole
 
 if TYPE_CHECKING:
     from babycry_convert.draw_up import DrawnUp
+    from babycry_convert.report import ReportInputs
 
 Windows = npt.NDArray[np.float32]
 
@@ -101,7 +103,8 @@ def convert_checkpoint(order: Order, track: Track) -> Conversion:
     drawn = draw_up(source, metadata, material, order, track)
     with checked_files(drawn.drafts, order.output) as paths:
         advance = track("report", 1)
-        report, pictures = build_report(_inputs(order, source, material, drawn, paths))
+        notes = (*material.notes, *drawn.notes)
+        report, pictures = build_report(_inputs(order, source, material, drawn, paths, notes))
         page = render(report, pictures)
         advance()
         written = order.accept_loss or all(gate["passed"] for gate in report["gates"])
@@ -109,7 +112,7 @@ def convert_checkpoint(order: Order, track: Track) -> Conversion:
         place = order.output / f"{order.name}.report.html"
         write_whole(place, page.encode())
         write_whole(place.with_suffix(".json"), f"{json.dumps(report, indent=1)}\n".encode())
-    return Conversion(report, place, files, written, (*material.notes, *drawn.notes))
+    return Conversion(report, place, files, written, notes)
 
 
 def read_source(order: Order) -> Source:
@@ -201,10 +204,33 @@ def checkpoint_sha256(path: Path) -> str:
 
 
 def _inputs(
-    order: Order, source: Source, material: Material, drawn: DrawnUp, paths: Sequence[Path]
-) -> Any:
-    from babycry_convert.report import ReportInputs
+    order: Order,
+    source: Source,
+    material: Material,
+    drawn: DrawnUp,
+    paths: Sequence[Path],
+    notes: Sequence[str],
+) -> ReportInputs:
+    from babycry_convert.report import HeldOutClip, ReportInputs
 
+    clips = [
+        HeldOutClip(clip.recording.name, clip.recording.label, clip.windows)
+        for clip in material.held_out
+    ]
     return ReportInputs(
-        order=order, source=source, material=material, drawn=drawn, paths=tuple(paths)
+        name=order.name,
+        recipe=order.recipe,
+        checkpoint=order.checkpoint.name,
+        checkpoint_sha256=checkpoint_sha256(order.checkpoint),
+        reader=source.reader,
+        architecture=order.arch_class or order.recipe.architecture.name,
+        paths=paths,
+        held_out=clips,
+        reference=source.reference,
+        network=source.network,
+        pairs=drawn.pairs,
+        calibration_count=len(set(material.calibration.names)),
+        settings=drawn.settings,
+        candidates=[candidate.to_dict() for candidate in drawn.candidates],
+        notes=notes,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from babycry_convert.hub import FinishedModel, Network
 from babycry_convert.material import Material
 from babycry_convert.recurrence import RecurrentFiles, convert_recurrent
 from babycry_convert.recurrence.split import split
+from babycry_convert.report import TensorPair
 from babycry_convert.targets import ONNX, TFLITE
 from babycry_edge.engines.tflite_engine import open_litert
 from babycry_edge.errors import BabycryError
@@ -40,29 +41,17 @@ Windows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A float and an int8 model of one format whose tensors can be compared one by one.
-
-    ``names``: the torch layer of each output tensor.
-    """
-
-    float_model: bytes
-    int8_model: bytes
-    names: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class DrawnUp:
     """All drafts of one conversion, in the order float, int8 of ONNX, then of TFLite.
 
     ``candidates``: what was tried. ``settings``: how each format's int8 file was made.
-    ``compared``: the pairs for the report's layers. ``notes``: for people.
+    ``pairs``: for the report's layers. ``notes``: for people.
     """
 
     drafts: tuple[Draft, ...]
     candidates: tuple[Candidate, ...] = ()
-    settings: Mapping[ModelFormat, str] | None = None
-    compared: Mapping[ModelFormat, Compared] | None = None
+    settings: Mapping[ModelFormat, str] = field(default_factory=dict)
+    pairs: Mapping[ModelFormat, TensorPair] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -107,11 +96,11 @@ def draw_up(
         tflite = chosen(TFLITE)
         files = RecurrentFiles(tflite.float_model, tflite.int8_model, None)
         candidates, settings = tflite.candidates, str(tflite.settings)
-        pair = Compared(tflite.source, tflite.int8_model, tflite.names)
+        pair = TensorPair(tflite.source, tflite.int8_model, tflite.names)
     else:
         search = _RecurrentSearch(network, calibration, choice_windows, order, track)
         files, candidates, settings = search.run()
-        pair = Compared(files.float_tflite, files.int8_tflite, {})
+        pair = TensorPair(files.float_tflite, files.int8_tflite, {})
     looped = replace(metadata, recurrence=files.recurrence)
     name = order.name
     return DrawnUp(
@@ -123,8 +112,8 @@ def draw_up(
         ),
         candidates=(*onnx.candidates, *candidates),
         settings={"onnx": str(onnx.settings), "tflite": settings},
-        compared={
-            "onnx": Compared(onnx.source, onnx.int8_model, onnx.names),
+        pairs={
+            "onnx": TensorPair(onnx.source, onnx.int8_model, onnx.names),
             "tflite": pair,
         },
         notes=(refusal,) if refusal else (),

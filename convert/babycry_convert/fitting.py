@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+import torch
 from torch import nn
 
 from babycry_convert import readers, zoo
@@ -86,8 +87,10 @@ class _Checkpoint:
     def _state_dict_misfit(self, recipe: Recipe) -> str | None:
         if recipe.architecture.name == CUSTOM:
             return "weights alone need their class: give --arch package.module:Class"
-        request = read_request(recipe, trust_pickle=self.trust_pickle)
-        reason: str | None = self.reader.misfit(self.path, request)
+        architecture, labels = recipe.architecture, recipe.labels.names
+        with torch.device("meta"):  # names and shapes without values
+            network = zoo.build(architecture.name, len(labels), **architecture.options)
+        reason: str | None = self.reader.misfit(self.path, network)
         return reason
 
     def _module_misfit(self, recipe: Recipe) -> str | None:

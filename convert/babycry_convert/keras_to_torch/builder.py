@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 Order = Literal["keras", "channels_first", "chw"]
 
 
-class NotTranslated(Exception):
+class NotTranslated(Exception):  # noqa: N818  (no error: another way is taken)
     """A layer or a setting that has no translation here."""
 
 

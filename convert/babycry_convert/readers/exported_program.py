@@ -74,6 +74,7 @@ def read(path: Path, request: ReadRequest) -> fx.GraphModule:
             module = program.module(check_guards=False)
             # the exporter sets the mode, which an exported program refuses: it has only one
             module.train = lambda mode=True: module
+            module._forward_pre_hooks.clear()  # checks of the input's sizes
             shapes = _shapes(program, request)
             _fix_sizes(module, shapes[0])
     except Exception as error:  # torch's errors have no common kind
@@ -106,7 +107,7 @@ def _fix_sizes(module: fx.GraphModule, shape: tuple[int, ...]) -> None:
         return
     sizes: dict[fx.Node, int] = {}
 
-    class Sizes(fx.Interpreter):  # type: ignore[misc]
+    class Sizes(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Any:
             result = super().run_node(n)
             if n in found:
@@ -219,7 +220,7 @@ def _refuse_tree(path: Path, tree: Any) -> None:
         plain = names is None or (
             isinstance(names, list) and all(_WORD.match(str(name)) for name in names)
         )
-        if item["type"] is not None and item["type"] not in _CONTAINERS or not plain:
+        if item["type"] not in (None, *_CONTAINERS) or not plain:
             raise _dangerous(path, f"its arguments hold a {str(item['type'])[:80]}")
         waiting.extend(item["children_spec"])
 

@@ -37,6 +37,24 @@ _HARMLESS = frozenset(
 )
 
 
+# What Keras 2 wrote on a layer and Keras 3 refuses: dropped where it says nothing.
+_ANY = object()
+_SHARED_KERNEL = {
+    "groups": 1,
+    "kernel_initializer": _ANY,
+    "kernel_regularizer": _ANY,
+    "kernel_constraint": _ANY,
+}
+_KERAS_2_ONLY: dict[str, dict[str, Any]] = {
+    "LSTM": {"time_major": False},
+    "GRU": {"time_major": False},
+    "SeparableConv1D": _SHARED_KERNEL,
+    "SeparableConv2D": _SHARED_KERNEL,
+    "DepthwiseConv1D": _SHARED_KERNEL,
+    "DepthwiseConv2D": _SHARED_KERNEL,
+}
+
+
 @dataclass(frozen=True)
 class KerasFile:
     """``config`` is mended for Keras 3; ``kind`` is "keras" or "h5"; ``widest`` is the largest
@@ -62,10 +80,7 @@ def open_keras_file(path: Path, functions: frozenset[str], trusted: bool) -> Ker
     """
     h5py = require("h5py", "keras")
     try:
-        if zipfile.is_zipfile(path):
-            found = _open_zip(path, h5py)
-        else:
-            found = _open_h5(path, h5py)
+        found = _open_zip(path, h5py) if zipfile.is_zipfile(path) else _open_h5(path, h5py)
     except BabycryError as error:
         raise BabycryError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, RuntimeError, RecursionError, EOFError) as error:
@@ -152,6 +167,8 @@ def _open_h5(path: Path, h5py: Any) -> KerasFile:
 
 
 def _json(text: str | bytes) -> dict[str, Any]:
+    if isinstance(text, str):
+        text = text.encode("utf-8")  # h5py lets bytes that are no UTF-8 through
     content = json.loads(text)
     if not isinstance(content, dict):
         raise BabycryError("the configuration is no JSON object")
@@ -186,7 +203,8 @@ def _check_weights(file: Any, h5py: Any) -> int:
 def mended(config: Any, depth: int = 0) -> Any:
     """The configuration in Keras 3's words, and in float32.
 
-    Keras 2 wrote ``time_major`` on recurrent layers and a list of one axis on normalisations.
+    Keras 2 wrote ``time_major`` on recurrent layers, ``groups`` on depthwise ones, and a list of
+    one axis on normalisations.
     """
     if depth > _MAX_DEPTH:
         raise BabycryError("the configuration is nested too deeply")
@@ -202,8 +220,10 @@ def mended(config: Any, depth: int = 0) -> Any:
     axis = result.get("axis")
     if isinstance(axis, list) and len(axis) == 1:
         result["axis"] = axis[0]
-    if result.get("time_major") is False:
-        del result["time_major"]
+    inner = result.get("config")
+    for name, default in _KERAS_2_ONLY.get(str(result.get("class_name")), {}).items():
+        if isinstance(inner, dict) and (default is _ANY or inner.get(name) == default):
+            inner.pop(name, None)
     if isinstance(result.get("dtype"), str) and result["dtype"].startswith(("mixed_", "float16")):
         result["dtype"] = "float32"
     return result

@@ -10,8 +10,6 @@ line on stderr.
 import os
 import sys
 
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", TF_USE_LEGACY_KERAS="1")
-
 OPSET = 17
 
 # Operators that touch files or run Python.
@@ -33,7 +31,8 @@ REFUSED = {
 
 
 def main(arguments):
-    """Convert; returns an error's one line, or None."""
+    """Convert; anything raised becomes the last line on stderr."""
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", TF_USE_LEGACY_KERAS="1")
     trusted = "--trust" in arguments
     source, shape, target, answers = [a for a in arguments if a != "--trust"]
     import numpy as np

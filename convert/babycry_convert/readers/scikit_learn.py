@@ -1,14 +1,20 @@
 """scikit-learn classifiers, as an ONNX file of their own: there is nothing for torch to do.
 
 ``.skops`` files are read with an allow-list of types. ``.joblib`` and ``.pkl`` are pickles, which
-can run code when they are opened, and are read only on request.
+can run code when they are opened, and are read only on request. Either way a process of its own
+does it: a damaged pickle can bring Python itself down.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import tempfile
 import warnings
 import zipfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +45,7 @@ TRUSTED_TYPES = frozenset(
 #: Largest difference of a score from scikit-learn's, per unit of the largest.
 TOLERANCE = 1e-5
 
+_TIMEOUT_S = 600.0
 _PROBES = 256
 _MAX_MEMBERS = 100_000
 _MAX_UNPACKED_BYTES = 1 << 30
@@ -61,18 +68,97 @@ def read(path: Path, request: ReadRequest) -> FinishedModel:
         BabycryError: a pickle without ``trust_pickle``, a damaged file, a type or a classifier that
             cannot be converted, or sizes that do not fit the request.
     """
+    if not _is_skops(path):
+        if not request.trust_pickle:
+            raise BabycryError(
+                f"{path}: a pickle can run code when it is opened: use --trust-pickle if you trust"
+                " its author, or have it saved as .skops (skops.io.dump)"
+            )
+        sys.stderr.write(f"babycry-edge: warning: {path} is a pickle and may run code\n")
+    with tempfile.TemporaryDirectory() as work:
+        answer = _run(path, request, Path(work))
+        data = (Path(work) / "model.onnx").read_bytes()
+    return FinishedModel(data, "onnx", answer["note"], _Reference(path))
+
+
+class _Reference:
+    """scikit-learn's own scores (k, n_classes) of windows (k, T, F).
+
+    Opens, in this process, a file that another one has opened and checked before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(self._path)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows = np.asarray(windows, dtype=np.float32).reshape(len(windows), -1)
+            return _scores(self._model, rows).astype(np.float32)
+
+
+def main(arguments: list[str]) -> None:
+    """The process of :func:`read`: PATH STEPS FEATURES CLASSES FOLDER."""
+    path, steps, features, n_classes, folder = arguments
+    request = ReadRequest(int(n_classes), (int(steps), int(features)), "NF")
+    try:
+        made = convert(Path(path), request)
+        (Path(folder) / "model.onnx").write_bytes(made.data)
+        answer = {"note": made.note}
+    except BabycryError as error:
+        answer = {"error": str(error)}
+    (Path(folder) / "answer.json").write_text(json.dumps(answer), "utf-8")
+
+
+def _run(path: Path, request: ReadRequest, work: Path) -> dict[str, str]:
+    """Run :func:`main` in a process of its own; what it left in answer.json."""
+    sizes = [str(size) for size in (*request.window_shape, request.n_classes)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
+        "PYTHONSAFEPATH": "1",
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, str(path), *sizes, str(work)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BabycryError(f"{path}: reading it took more than {_TIMEOUT_S:.0f} s") from None
+    answer = work / "answer.json"
+    if not answer.is_file():
+        raise BabycryError(f"{path}: damaged: reading it ended with status {done.returncode}")
+    content: dict[str, str] = json.loads(answer.read_text("utf-8"))
+    if "error" in content:
+        raise BabycryError(content["error"])
+    return content
+
+
+def convert(path: Path, request: ReadRequest) -> FinishedModel:
+    """:func:`read` in this process; a pickle is opened without a question."""
     require("sklearn", "scikit-learn")
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = _load(path, request.trust_pickle)
+        model = _load(path)
     if any(type(w.message).__name__ == "InconsistentVersionWarning" for w in caught):
         notes.append("it was saved by another version of scikit-learn")
     try:
-        _check_estimator(model)
-        _check_sizes(model, request)
-        data, kind = _onnx(model, notes)
-        _compare(model, data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _check_estimator(model)
+            _check_sizes(model, request)
+            data, kind = _onnx(model)
+            _compare(model, data)
     except BabycryError as error:
         raise BabycryError(f"{path}: {error}") from None
     except Exception as error:  # a damaged estimator can fail anywhere in the libraries
@@ -82,19 +168,15 @@ def read(path: Path, request: ReadRequest) -> FinishedModel:
     return FinishedModel(data, "onnx", "; ".join(notes))
 
 
-def _load(path: Path, trusted: bool) -> Any:
-    skops_file = zipfile.is_zipfile(path) or path.suffix.lower() == ".skops"
+def _is_skops(path: Path) -> bool:
+    return zipfile.is_zipfile(path) or path.suffix.lower() == ".skops"
+
+
+def _load(path: Path) -> Any:
     try:
-        if skops_file:
+        if _is_skops(path):
             return _load_skops(path)
-        if not trusted:
-            raise BabycryError(
-                f"{path}: a pickle can run code when it is opened: use --trust-pickle if you trust"
-                " its author, or have it saved as .skops (skops.io.dump)"
-            )
-        sys.stderr.write(f"babycry-edge: warning: {path} is a pickle and may run code\n")
-        joblib = require("joblib", "scikit-learn")
-        return joblib.load(path)
+        return require("joblib", "scikit-learn").load(path)
     except BabycryError:
         raise
     except Exception as error:  # unpickling raises anything
@@ -222,7 +304,7 @@ def _check_sizes(model: Any, request: ReadRequest) -> None:
         )
 
 
-def _onnx(model: Any, notes: list[str]) -> tuple[bytes, str]:
+def _onnx(model: Any) -> tuple[bytes, str]:
     """The file's bytes, and what its scores are."""
     require("skl2onnx", "scikit-learn")
     from skl2onnx import convert_sklearn
@@ -293,14 +375,7 @@ def _compare(model: Any, data: bytes) -> None:
     with quiet():
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     rows = _probes(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if hasattr(model, "predict_proba"):
-            expected = np.asarray(model.predict_proba(rows))
-        else:
-            expected = np.asarray(model.decision_function(rows))
-            if expected.ndim == 1:
-                expected = np.stack((-expected, expected), axis=1)
+    expected = _scores(model, rows)
     given = session.run(None, {"features": rows})[0]
     if given.shape != expected.shape:
         raise BabycryError(f"its ONNX form has scores of {given.shape}, not {expected.shape}")
@@ -310,6 +385,17 @@ def _compare(model: Any, data: bytes) -> None:
     clear = ranked[:, -1] - ranked[:, -2] > 2 * limit
     if not error <= limit or np.any((given.argmax(1) != expected.argmax(1))[clear]):
         raise BabycryError(f"its ONNX form differs from scikit-learn by {error:.2g}: not used")
+
+
+def _scores(model: Any, rows: np.ndarray) -> np.ndarray:
+    """scikit-learn's probabilities, or its decision scores as one column a class."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(rows))
+    last = _steps(model)[-1]
+    if getattr(last, "decision_function_shape", None) == "ovo":
+        last.decision_function_shape = "ovr"  # a score for each class, not for each pair
+    decision = np.asarray(model.decision_function(rows))
+    return np.stack((-decision, decision), axis=1) if decision.ndim == 1 else decision
 
 
 def _probes(model: Any) -> np.ndarray:
@@ -345,3 +431,7 @@ def _thresholds(forest: Any, width: int) -> tuple[np.ndarray, np.ndarray]:
         if len(own):
             mean[feature], scale[feature] = own.mean(), own.std() or 1.0
     return mean, scale
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -152,7 +152,7 @@ def _not_loaded(path: Path, error: Exception) -> BabycryError:
             "state_dict() alone, or give --trust-pickle if you trust who made it"
         )
     if isinstance(error, pickle.UnpicklingError) and "weights_only" in text.lower():
-        detail = text.partition("WeightsUnpickler error: ")[2].split("\n")[0].strip()
+        detail = text.partition("WeightsUnpickler error:")[2].strip().split("\n")[0]
         return BabycryError(
             f"{path}: no state dict that can be read safely ({(detail or 'damaged')[:150]}): "
             "damaged, or with code in it, which needs --trust-pickle"
@@ -208,7 +208,8 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _entry(path: Path, name: str, entry: Any, limit: int) -> tuple[str, list[int], int, int]:
     """(type, shape, first byte, byte after the last) of one tensor, inside the file."""
     fields = entry if isinstance(entry, dict) else {}
-    shape, offsets = fields.get("shape"), fields.get("data_offsets")
+    shape: Any = fields.get("shape")
+    offsets: Any = fields.get("data_offsets")
     numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [-1]
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
     if not whole or len(offsets) != 2 or not offsets[0] <= offsets[1] <= limit or len(shape) > 8:
@@ -255,6 +256,8 @@ def _misfit(tensors: dict[str, torch.Tensor], network: nn.Module) -> str | dict[
         if set(expected) & set(inside) and not set(expected) & set(tensors):
             tensors = inside  # beside it: a loss's or a metric's own tensors
             break
+    dropped = getattr(network, "DROPPED_PREFIXES", ())  # parts that pre-training alone needs
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(dropped)}
     counters = [k for k in expected if k.endswith("num_batches_tracked")]
     missing = [k for k in expected if k not in tensors and k not in counters]
     extra = [k for k in tensors if k not in expected]

@@ -55,8 +55,9 @@ def audit(data: bytes) -> dict[str, Any]:
         zero_point); ``operators`` (name: count); ``tensor_dtypes`` (dtype: count);
         ``float_operators`` (name: count; those that compute in float in a file that has int8
         tensors); ``custom_operators``; ``dynamic_range_operators`` (float activations on int8
-        weights: count); ``per_channel_weights`` and ``per_tensor_weights`` (counts of int8 weights);
-        ``unaligned_buffers`` (not on 16 bytes: a 32-bit ARM core may fault); ``subgraphs``.
+        weights: count); ``per_channel_weights``, ``per_tensor_weights`` (counts of int8 weights);
+        ``unaligned_buffers`` (not on 16 bytes: a 32-bit ARM core may fault); ``last_operator``
+        (what makes the output, conversions apart); ``subgraphs``.
 
     Raises:
         BabycryError: no well-formed TFLite model.
@@ -103,8 +104,21 @@ def _audit(file: ModelFile, root: Any, data: bytes) -> dict[str, Any]:
         "per_channel_weights": weights["channel"],
         "per_tensor_weights": weights["tensor"],
         "unaligned_buffers": _unaligned(data),
+        "last_operator": _last_operator(root),
         "subgraphs": len(root.subgraphs),
     }
+
+
+def _last_operator(root: Any) -> str:
+    graph = root.subgraphs[0]
+    wanted, name = graph.outputs[0], ""
+    for operator in reversed(graph.operators or []):
+        if wanted in _numbers(operator.outputs):
+            name = _operator_name(root.operatorCodes[operator.opcodeIndex])
+            if name not in ("QUANTIZE", "DEQUANTIZE", "RESHAPE"):
+                return name
+            wanted = operator.inputs[0]
+    return name
 
 
 def _border(tensor: TensorInfo) -> dict[str, Any]:
@@ -188,6 +202,8 @@ def _note(findings: dict[str, Any]) -> str:
         if findings[key]:
             names = ", ".join(f"{count} {name}" for name, count in findings[key].items())
             parts.append(f"{names} {text}")
+    if findings["last_operator"] in ("SOFTMAX", "LOGISTIC"):
+        parts.append(f"ends in {findings['last_operator']}: its outputs are scores already")
     if findings["custom_operators"]:
         parts.append(f"custom operators: {', '.join(findings['custom_operators'])}")
     if findings["per_tensor_weights"]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ def window_shapes(request: ReadRequest) -> list[tuple[int, ...]]:
     if request.layout == "NF":
         return [(1, frames * values)]
     rows, columns = (frames, values) if request.layout == "NCTF" else (values, frames)
-    return [(1, channels, rows, columns) for channels in (1, 3)]
+    likely = dict.fromkeys((request.channels, 1, 3))
+    return [(1, channels, rows, columns) for channels in likely]
 
 
 def through_onnx(module: nn.Module, shapes: list[tuple[int, ...]], path: Path) -> fx.GraphModule:
@@ -77,7 +80,7 @@ def _export(module: nn.Module, shape: tuple[int, ...], path: Path, *, open_batch
     axes: dict[str, Any] = {"features": {0: "batch"}, "logits": {0: "batch"}}
     buffer = io.BytesIO()
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), _quiet_exporter(), torch.no_grad():
             torch.onnx.export(
                 module,
                 (torch.zeros(shape),),
@@ -93,6 +96,25 @@ def _export(module: nn.Module, shape: tuple[int, ...], path: Path, *, open_batch
     except Exception as error:  # the exporter's errors have no common kind
         raise BabycryError(f"{path}: no way through ONNX: {last_line(error)}") from None
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter prints a network that it cannot export from C++, past ``sys.stdout``."""
+    import torch
+
+    before = torch._C._jit_is_onnx_log_enabled()
+    torch._C._jit_set_onnx_log_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._jit_set_onnx_log_enabled(before)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line, where what follows only shows the place."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def last_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from babycry_convert.quiet import quiet
 from babycry_convert.readers import ReadRequest
-from babycry_convert.readers.through_onnx import last_line, through_onnx, window_shapes
+from babycry_convert.readers.through_onnx import first_line, through_onnx, window_shapes
 from babycry_convert.readers.torch_archive import TorchArchive, archive_kind, read_archive
 from babycry_edge.errors import BabycryError
 
@@ -52,7 +52,7 @@ def read(path: Path, request: ReadRequest) -> fx.GraphModule:
             module.float()
     except Exception as error:  # torch's errors have no common kind
         raise BabycryError(
-            f"{path}: no TorchScript that can be loaded: {last_line(error)}"
+            f"{path}: no TorchScript that can be loaded: {first_line(error)}"
         ) from None
     return through_onnx(module, window_shapes(request), path)
 

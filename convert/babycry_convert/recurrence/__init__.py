@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from babycry_convert.hub import Network
+from babycry_convert.recurrence.split import CannotSplitError, split
+from babycry_convert.recurrence.unroll import unroll
+from babycry_convert.recurrence.write_tflite import (
+    FindRanges,
+    FloatParts,
+    float_parts,
+    int8_model,
+    min_max,
+)
 from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import Recurrence
 
-if TYPE_CHECKING:
-    from babycry_convert.recurrence.write_tflite import FindRanges
+__all__ = [
+    "FORMS",
+    "CannotSplitError",
+    "Form",
+    "RecurrentFiles",
+    "RecurrentParts",
+    "convert_recurrent",
+    "take_apart",
+]
 
 Form = Literal["cell", "unrolled"]
 FORMS: tuple[Form, ...] = ("cell", "unrolled")
@@ -32,12 +48,46 @@ class RecurrentFiles:
     recurrence: Recurrence | None
 
 
+@dataclass(frozen=True)
+class RecurrentParts:
+    """A recurrent network taken apart and written in float, to be quantised once or more often."""
+
+    parts: FloatParts
+
+    def files(
+        self,
+        windows: npt.NDArray[np.float32],
+        form: Form = "cell",
+        find_ranges: FindRanges = min_max,
+    ) -> RecurrentFiles:
+        """The float and int8 files; arguments and errors as for :func:`convert_recurrent`."""
+        if form not in FORMS:
+            raise BabycryError(f"form must be {' or '.join(FORMS)}, not {form!r}")
+        loop = self.parts.recurrence
+        float_file = self.parts.merged()
+        int8_file = int8_model(self.parts, windows, find_ranges)
+        if form == "cell":
+            return RecurrentFiles(float_file, int8_file, loop)
+        return RecurrentFiles(unroll(float_file, loop), unroll(int8_file, loop), None)
+
+
+def take_apart(network: Network) -> RecurrentParts | None:
+    """The float parts of a network; None where no layer is recurrent.
+
+    Raises:
+        CannotSplitError: the recurrent layers cannot be taken out of the network.
+        BabycryError: litert-torch is missing, or cannot convert the body or the head.
+    """
+    pieces = split(network)
+    return None if pieces is None else RecurrentParts(float_parts(pieces, network.window_shape))
+
+
 def convert_recurrent(
     network: Network,
     windows: npt.NDArray[np.float32],
     *,
     form: Form = "cell",
-    find_ranges: FindRanges | None = None,
+    find_ranges: FindRanges = min_max,
 ) -> RecurrentFiles | None:
     """Write a network's float and int8 TFLite files; None where no layer is recurrent.
 
@@ -50,22 +100,9 @@ def convert_recurrent(
             ``lambda feed: Observations(feed).ranges(settings)``; by default minimum and maximum.
 
     Raises:
-        BabycryError: the recurrent layers cannot be taken out of the network, or a library is
-            missing.
+        CannotSplitError: the recurrent layers cannot be taken out of the network.
+        BabycryError: another form, a tensor that is NaN or infinite, a part that could not be made
+            int8, or a library that is missing.
     """
-    from babycry_convert.recurrence.split import split
-    from babycry_convert.recurrence.unroll import unroll
-    from babycry_convert.recurrence.write_tflite import float_parts, int8_model, min_max
-
-    if form not in FORMS:
-        raise BabycryError(f"form must be {' or '.join(FORMS)}, not {form!r}")
-    pieces = split(network)
-    if pieces is None:
-        return None
-    parts = float_parts(pieces, network.window_shape)
-    float_file = parts.merged()
-    int8_file = int8_model(parts, windows, find_ranges or min_max)
-    if form == "cell":
-        return RecurrentFiles(float_file, int8_file, parts.recurrence)
-    loop = parts.recurrence
-    return RecurrentFiles(unroll(float_file, loop), unroll(int8_file, loop), None)
+    taken = take_apart(network)
+    return None if taken is None else taken.files(windows, form, find_ranges)

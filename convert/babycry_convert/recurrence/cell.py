@@ -22,13 +22,13 @@ Values = npt.NDArray[np.float32]
 Quantization = tuple[float, int]
 Ranges = dict[str, tuple[float, float]]
 
-#: int8 covers [-128/127, 1] in steps of 1/127 with zero point 0: hidden states. In steps of 1/128
-#: a state of 1 would lose a step each time; that doubles the error of the logits.
-STATE_RANGE = (-128.0 / 127.0, 1.0)
 #: int8 covers [-1, 127/128] in steps of 1/128 with zero point 0: TANH's result, by TFLite's rule.
 TANH_RANGE = (-1.0, 127.0 / 128.0)
 #: int8 covers [0, 255/256]: LOGISTIC's result, by TFLite's rule.
 SHARE_RANGE = (0.0, 255.0 / 256.0)
+
+# Only a window outside the calibration set would show that a state reaches 1 after all.
+_NEARLY_ONE = 0.95
 
 #: Two scales of an addition may not differ by more than XNNPACK takes.
 LEAST_SCALE = 2.0**-13
@@ -188,6 +188,17 @@ def _rows(weights: CellWeights, matrix: Values, bias: Values, gate: int) -> tupl
     return np.ascontiguousarray(matrix[rows]), np.ascontiguousarray(bias[rows])
 
 
+def state_range(observed: list[Ranges]) -> tuple[float, float]:
+    """The range of the hidden state ``h`` for a layer's cells: 127 steps to its farthest value.
+
+    That is at most 1, and zero is an integer. With 128 steps to 1, a state of 1 would lose one
+    each time, which doubles the error of the logits.
+    """
+    farthest = max(abs(end) for seen in observed for end in seen["h_after"])
+    reach = farthest if 0.0 < farthest < _NEARLY_ONE else 1.0
+    return -reach * 128.0 / 127.0, reach
+
+
 def int8_ranges(cells: list[Cell], observed: list[Ranges], share: float = 1.0) -> list[Ranges]:
     """The range that int8 covers of each tensor but ``x``, for the cells of one layer.
 
@@ -201,7 +212,7 @@ def int8_ranges(cells: list[Cell], observed: list[Ranges], share: float = 1.0) -
     """
     ends = (abs(end) for seen in observed for end in seen.get("c_after", (0.0, 0.0)))
     reach = share * max(ends, default=0.0)
-    carried = {"h": STATE_RANGE, "c": (-reach, reach)}
+    carried = {"h": state_range(observed), "c": (-reach, reach)}
     return [_cell_ranges(cell, seen, carried) for cell, seen in zip(cells, observed, strict=True)]
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
+from babycry_convert.calibrate.ranges import Take
 from babycry_convert.recurrence.cell import Cell, Quantization, rounded
 from babycry_edge.metadata import Direction
-
-#: Takes one window's values of a named tensor.
-Take = Callable[[str, npt.NDArray[np.float32]], None]
 
 # Windows that the loop takes at once.
 _CHUNK = 64

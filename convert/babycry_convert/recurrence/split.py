@@ -29,6 +29,10 @@ _IDENTITIES = (nn.Dropout, nn.Identity)
 _IDENTITY_METHODS = ("contiguous", "clone")
 
 
+class CannotSplitError(BabycryError):
+    """A network has recurrent layers, and is no chain of body, layers and head."""
+
+
 @dataclass(frozen=True)
 class CellWeights:
     """Torch's weights of one layer in one direction, the gates stacked in torch's order.
@@ -70,7 +74,7 @@ def split(network: Network) -> SplitNetwork | None:
     """The three pieces of a network; None where it has no GRU and no LSTM layer.
 
     Raises:
-        BabycryError: there is one, and the network is no chain of body, layers and head; the
+        CannotSplitError: there is one, and the network is no chain of body, layers and head; the
             message says why.
     """
     if not any(isinstance(part, (nn.GRU, nn.LSTM)) for part in network.module.modules()):
@@ -92,8 +96,8 @@ def split(network: Network) -> SplitNetwork | None:
     )
 
 
-def _refused(reason: str) -> BabycryError:
-    return BabycryError(f"the recurrent layers cannot be taken out of the network: {reason}")
+def _refused(reason: str) -> CannotSplitError:
+    return CannotSplitError(f"the recurrent layers cannot be taken out of the network: {reason}")
 
 
 # ---- tracing

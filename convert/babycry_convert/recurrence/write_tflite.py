@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_convert.calibrate.ranges import Feed, Observations, RangeSettings, Take
 from babycry_convert.flatbuffer_model import pack, unpack
 from babycry_convert.quiet import quiet
 from babycry_convert.recurrence.cell import (
-    STATE_RANGE,
     Cell,
     Quantization,
     Ranges,
     int8_ranges,
     layer_cells,
     quantization,
+    state_range,
 )
-from babycry_convert.recurrence.cell_loop import Take, run_loop
+from babycry_convert.recurrence.cell_loop import run_loop
 from babycry_convert.recurrence.cell_tflite import float_cell, int8_cell
 from babycry_convert.recurrence.merge import merge
 from babycry_convert.recurrence.split import SplitNetwork
+from babycry_convert.writers.tflite_int8 import apply_rules, recipe_rules
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
 from babycry_edge.metadata import Direction, Recurrence, RecurrentLayer
@@ -35,8 +37,6 @@ from babycry_edge.tflite_file import read_tflite
 if TYPE_CHECKING:
     from torch import nn
 
-#: Runs all windows and hands over the tensors of a part, window by window.
-Feed = Callable[[Take], None]
 #: Finds the ranges of what a feed gives.
 FindRanges = Callable[[Feed], Ranges]
 
@@ -44,6 +44,11 @@ _INPUT, _OUTPUT = "features", "logits"
 _SEQUENCE, _STATES = "sequence", "states"
 # Shares of the greatest cell state that are tried as an LSTM's range.
 _SHARES = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3)
+
+
+def min_max(feed: Feed) -> Ranges:
+    """The extremes of each tensor."""
+    return Observations(feed).ranges(RangeSettings())
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def int8_model(
     """
     body_feed, sequences = _feed_of(parts.body, windows)
     body = _quantize(parts.body, find_ranges(body_feed))
-    given = _border(body).outputs
+    given, states = _border(body).outputs, (0.0, 0.0)
     files = {"body": body}
     names = iter(parts.recurrence.signatures[1:-1])
     values = sequences()
@@ -111,9 +116,10 @@ def int8_model(
         for cell, quantizations in zip(cells.values(), layer.quantizations, strict=True):
             name = next(names)
             files[name] = int8_cell(cell, name, quantizations)
-        given, values = quantization(*STATE_RANGE), layer.states
+        states, values = layer.range, layer.states
+        given = quantization(*states)
     head_feed, _ = _feed_of(parts.head, values)
-    head_ranges = {**find_ranges(head_feed), _STATES: STATE_RANGE}
+    head_ranges = {**find_ranges(head_feed), _STATES: states}
     files["head"] = _taking(_quantize(parts.head, head_ranges), given)
     return merge(files)
 
@@ -182,9 +188,11 @@ def _computed(part: bytes) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class _Int8Layer:
-    """Each direction's quantisations, and the float states (n, steps, hidden * directions)."""
+    """Each direction's quantisations, the float states (n, steps, hidden * directions), and what
+    int8 covers of them."""
 
     quantizations: list[dict[str, Quantization]]
+    range: tuple[float, float]
     states: npt.NDArray[np.float32]
 
 
@@ -221,26 +229,7 @@ def _int8_layer(
 
     shares = _SHARES if listed[0].kind == "lstm" else (1.0,)
     best = min((quantizations(share) for share in shares), key=loss)
-    return _Int8Layer(best, np.concatenate(states, axis=2))
-
-
-def min_max(feed: Feed) -> Ranges:
-    """The extremes of each tensor.
-
-    Raises:
-        BabycryError: a tensor is NaN or infinite.
-    """
-    found: Ranges = {}
-
-    def take(name: str, values: npt.NDArray[np.float32]) -> None:
-        low, high = float(values.min()), float(values.max())
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise BabycryError(f"tensor {name} is NaN or infinite for a calibration window")
-        before = found.get(name, (low, high))
-        found[name] = (min(low, before[0]), max(high, before[1]))
-
-    feed(take)
-    return found
+    return _Int8Layer(best, state_range(observed), np.concatenate(states, axis=2))
 
 
 # ---- int8 body and head
@@ -271,31 +260,7 @@ def _border(part: bytes) -> _Border:
 
 def _quantize(part: bytes, ranges: Ranges) -> bytes:
     """A float part in int8, with a range for each of its tensors."""
-    with quiet():
-        from ai_edge_litert.interpreter import Interpreter
-        from ai_edge_quantizer import quantizer, recipe, recipe_manager
-        from ai_edge_quantizer.calibrator import Calibrator
-
-        rules = recipe.static_wi8_ai8()
-        manager = recipe_manager.RecipeManager()
-        manager.load_quantization_recipe(rules)
-        ((signature, _),) = Interpreter(model_content=part).get_signature_list().items()
-        details = Interpreter(model_content=part).get_signature_runner(signature)
-        zeros = {
-            name: np.zeros(item["shape"], np.float32)
-            for name, item in details.get_input_details().items()
-        }
-        # One run gives the form of the statistics; the library's own ranges are a moving average.
-        calibrator = Calibrator(part, num_threads=1)
-        calibrator.calibrate({signature: [zeros]}, manager)
-        statistics = calibrator.get_model_qsvs()
-        for name, known in statistics.items():
-            for key, value in zip(("min", "max"), ranges[name], strict=True):
-                known[key] = np.full_like(known[key], value)
-        quantized = quantizer.Quantizer(bytearray(part), rules).quantize(
-            statistics, enable_progress_report=False
-        )
-    return bytes(quantized.quantized_model)
+    return apply_rules(part, recipe_rules(), ranges)
 
 
 def _taking(part: bytes, given: Quantization) -> bytes:

@@ -29,6 +29,8 @@ class ConvRecurrent(nn.Module):
     time; ``head`` takes the mean of its outputs (``summary="mean"``) or the last one ("last").
     """
 
+    DROPPED_PREFIXES = DROPPED_PREFIXES
+
     def __init__(
         self,
         n_classes: int,

@@ -260,7 +260,15 @@ def _most(op: Operation) -> Value:
     function = torch.maximum if op.kind == "Max" else torch.minimum
     result = op.input(0)
     for index in range(1, len(op.inputs)):
-        result = op.build.call(function, result, op.input(index))
+        other = op.input(index)
+        if result.known and not other.known:
+            result, other = other, result
+        bound = only_value(other)
+        if bound is None or result.known or other.rank > result.rank:
+            result = op.build.call(function, result, other)
+        else:
+            limit = "min" if op.kind == "Max" else "max"
+            result = op.build.call(torch.clamp, result, **{limit: bound})
     return result
 
 

@@ -35,10 +35,10 @@ def _conv(op: Operation) -> Value:
     layer = (nn.Conv1d, nn.Conv2d)[axes - 1](
         weight.shape[1] * group,
         weight.shape[0],
-        tuple(kernel),  # type: ignore[arg-type]
-        stride=tuple(strides),  # type: ignore[arg-type]
-        padding=tuple(before),  # type: ignore[arg-type]
-        dilation=tuple(dilations),  # type: ignore[arg-type]
+        tuple(kernel),
+        stride=tuple(strides),
+        padding=tuple(before),
+        dilation=tuple(dilations),
         groups=group,
         bias=bias is not None,
         device="meta",

@@ -53,7 +53,7 @@ class Operation:
         return None if given is None else given.integers()
 
     def layer_name(self) -> str:
-        """The torch name of a layer where the file keeps it in its weight's name, else the node's."""
+        """The torch name of a layer if the file keeps it in its weight's name, else the node's."""
         for name in self.input_names[1:]:
             stem, _, ending = name.rpartition(".")
             if stem and ending in ("weight", "weight_ih_l0", "running_mean"):
@@ -64,7 +64,7 @@ class Operation:
         # a Sequential's children repeat its name: /block/block.0/Conv
         kept = [
             piece
-            for piece, after in zip(pieces, [*pieces[1:], ""], strict=True)
+            for piece, after in zip(pieces, [*pieces, ""][1:], strict=True)
             if not after.startswith(f"{piece}.")
         ]
         return ".".join(kept) or self.kind.lower()

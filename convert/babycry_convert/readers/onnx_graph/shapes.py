@@ -266,7 +266,7 @@ def _cut(op: Operation, x: Value, axis: int, cuts: list[tuple[int, int, int]]) -
     if step == 1:
         return op.build.call(torch.narrow, x, axis, start, length)
     # written as an index, so that the exporters see a plain slice
-    index = tuple(slice(None) for _ in range(axis)) + (slice(start, stop, step),)
+    index = (*[slice(None)] * axis, slice(start, stop, step))
     return op.build.call(_index, x, index)
 
 

@@ -6,6 +6,7 @@ cancel when torch's own layout is put back. Nothing that a value depends on chan
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,7 @@ def tidy(module: fx.GraphModule) -> None:
     """Simplify ``module`` in place; the nodes carry ``meta["shape"]``."""
     changed = True
     while changed:
-        changed = any([_simplify(module, node) for node in list(module.graph.nodes)])
+        changed = sum(_simplify(module, node) for node in list(module.graph.nodes)) > 0
         _sweep(module)
     for node in list(module.graph.nodes):
         _flatten(module, node)
@@ -233,7 +234,9 @@ def _flatten(module: fx.GraphModule, node: fx.Node) -> None:
         return
     source = node.args[0]
     before, after = source.meta["shape"], node.meta["shape"]
-    if len(after) != 2 or len(before) < 3 or before[0] is not None or after[0] is not None:
+    if len(before) < 3 or before[0] is not None or None in before[1:]:
+        return
+    if after != (None, math.prod(before[1:])):
         return
     name, count = "flatten", 1
     while hasattr(module, name):

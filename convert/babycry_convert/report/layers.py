@@ -1,0 +1,199 @@
+"""Which layers lose most in int8: every operator of the int8 file against the float file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from babycry_convert.report.causes import Cause, Evidence, likely_cause
+from babycry_convert.report.sqnr import energy, sqnr_db
+from babycry_convert.report.trace import Place, Sample, Trace, Values, WeightPair
+from babycry_convert.report.trace_onnx import OnnxTrace
+from babycry_convert.report.trace_tflite import TfliteTrace
+from babycry_edge.model_file import ModelFormat
+
+if TYPE_CHECKING:
+    from babycry_edge.metadata import Recurrence
+
+#: So many windows, evenly spread, tell layers apart to a tenth of a decibel.
+MAX_WINDOWS = 32
+
+
+@dataclass(frozen=True)
+class LayerFigures:
+    """What one operator lost.
+
+    ``name``: the torch layer, or the operator's own; ``part`` the signature of a file in parts.
+    ``sqnr_db`` compares the int8 file's tensor with the float file's, so it carries what all
+    operators before lost. ``local_sqnr_db`` lets the float operator work on the int8 file's own
+    inputs: what this operator lost; a value that leaves the stored range there and not in the float
+    file is taken at the range's end. ``rounding_sqnr_db``: what rounding the output to its steps
+    costs at least, from scale**2 / 12. ``weight_sqnr_db``: stored weights against the float ones,
+    None without weights. ``saturated``: share of values beyond the stored range. ``peak`` and
+    ``rms`` of the float values; ``channel_ratio``: widest channel's peak over the median one's.
+    ``weight_peaks``: greatest weight of each output channel.
+    """
+
+    name: str
+    tensor: str
+    operator: str
+    part: str
+    local_sqnr_db: float
+    sqnr_db: float
+    rounding_sqnr_db: float
+    weight_sqnr_db: float | None
+    saturated: float
+    peak: float
+    rms: float
+    channel_ratio: float
+    scale: float
+    zero_point: int
+    dtype: str
+    cause: Cause
+    weight_peaks: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, without the weights' peaks."""
+        return {key: value for key, value in vars(self).items() if key != "weight_peaks"}
+
+
+def compare_layers(
+    float_model: bytes,
+    int8_model: bytes,
+    format: ModelFormat,
+    windows: npt.NDArray[np.float32],
+    names: Mapping[str, str] | None = None,
+    recurrence: Recurrence | None = None,
+) -> list[LayerFigures]:
+    """Figures of each operator with a quantised output, the one that lost most by itself first.
+
+    Args:
+        float_model: the float file.
+        int8_model: the file that was made from it.
+        format: "onnx" or "tflite" of both.
+        windows: float32 ``(n, T, F)`` as the model sees them (after ``standardize``, if any);
+            ``MAX_WINDOWS`` of them, evenly spread, are run.
+        names: output tensor of the float file -> torch layer.
+        recurrence: the loop over a TFLite file in parts; without it only the first part is
+            compared (see :func:`parts_left_out`).
+
+    Raises:
+        BabycryError: the int8 file was not made from the float file.
+    """
+    trace: Trace
+    if format == "onnx":
+        trace = OnnxTrace(float_model, int8_model)
+    else:
+        trace = TfliteTrace(float_model, int8_model, recurrence)
+    sums = [_Sums() for _ in trace.places]
+    for window in spread(windows, MAX_WINDOWS):
+        for sample in trace.run(window):
+            sums[sample.place].add(sample, trace.places[sample.place])
+    figures = [
+        _figures(place, total, names or {})
+        for place, total in zip(trace.places, sums, strict=True)
+        if total.count
+    ]
+    return sorted(figures, key=lambda layer: layer.local_sqnr_db)
+
+
+def parts_left_out(int8_model: bytes, recurrence: Recurrence | None) -> list[str]:
+    """The parts of a TFLite file that :func:`compare_layers` does not reach."""
+    from babycry_convert.report.trace_tflite import part_names
+
+    return [] if recurrence is not None else part_names(int8_model)[1:]
+
+
+def spread(windows: Values, count: int) -> Values:
+    """At most ``count`` windows, evenly spread over all."""
+    if len(windows) <= count:
+        return windows
+    chosen: Values = windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]
+    return chosen
+
+
+class _Sums:
+    """Running sums of one place; memory does not grow with the number of windows."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.signal = self.noise = self.local_signal = self.local_noise = 0.0
+        self.beyond = 0
+        self.clipped_noise = 0.0
+        self.peaks: Values = np.zeros(0, np.float32)
+
+    def add(self, sample: Sample, place: Place) -> None:
+        real, int8 = sample.real, sample.int8
+        low, high = place.limits
+        # A value that leaves the range only because the inputs were wrong is not this layer's loss.
+        inside = (real >= low) & (real <= high)
+        local = np.where(inside, np.clip(sample.local, low, high), sample.local)
+        self.count += local.size
+        self.signal += energy(real)
+        self.noise += energy(real - int8)
+        self.local_signal += energy(local)
+        self.local_noise += energy(local - int8)
+        half = 0.5 * place.scale
+        beyond = (local < low - half) | (local > high + half)
+        self.beyond += int(np.count_nonzero(beyond))
+        self.clipped_noise += energy((local - int8)[beyond])
+        peaks = _channel_peaks(local, place.channel_axis)
+        self.peaks = np.maximum(self.peaks, peaks) if self.peaks.size else peaks
+
+
+def _channel_peaks(values: Values, axis: int | None) -> Values:
+    """Greatest magnitude of each channel."""
+    if axis is None or values.ndim <= axis:
+        return np.array([np.abs(values).max()], np.float32)
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    peaks: Values = np.abs(values).max(axis=others)
+    return peaks
+
+
+def _figures(place: Place, sums: _Sums, names: Mapping[str, str]) -> LayerFigures:
+    peak = float(sums.peaks.max(initial=0.0))
+    rms = (sums.local_signal / sums.count) ** 0.5
+    alive = sums.peaks[sums.peaks > 0.0]
+    ratio = float(peak / np.median(alive)) if alive.size else 1.0
+    local = sqnr_db(sums.local_signal, sums.local_noise)
+    weights = _weight_sqnr(place.weights)
+    saturated = sums.beyond / sums.count
+    clipped = sums.clipped_noise / sums.local_noise if sums.local_noise else 0.0
+    evidence = Evidence(local, weights, clipped, ratio, peak / rms if rms else 1.0)
+    named = (names[tensor] for tensor in reversed(place.tensors) if tensor in names)
+    return LayerFigures(
+        name=next(named, place.name),
+        tensor=place.tensor,
+        operator=place.operator,
+        part=place.part,
+        local_sqnr_db=local,
+        sqnr_db=sqnr_db(sums.signal, sums.noise),
+        rounding_sqnr_db=sqnr_db(sums.local_signal, sums.count * place.scale**2 / 12.0),
+        weight_sqnr_db=weights,
+        saturated=saturated,
+        peak=peak,
+        rms=rms,
+        channel_ratio=ratio,
+        scale=place.scale,
+        zero_point=place.zero_point,
+        dtype=place.dtype,
+        cause=likely_cause(evidence),
+        weight_peaks=_weight_peaks(place.weights),
+    )
+
+
+def _weight_sqnr(weights: tuple[WeightPair, ...]) -> float | None:
+    """Of the worst constant; None without any."""
+    ratios = [sqnr_db(energy(pair.real), energy(pair.real - pair.int8)) for pair in weights]
+    return min(ratios, default=None)
+
+
+def _weight_peaks(weights: tuple[WeightPair, ...]) -> tuple[float, ...]:
+    """Greatest float weight of each channel of the first constant."""
+    if not weights:
+        return ()
+    return tuple(float(peak) for peak in _channel_peaks(weights[0].real, weights[0].axis))

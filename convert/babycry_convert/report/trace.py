@@ -1,0 +1,84 @@
+"""What both formats' traces give: the places to compare and what was seen there.
+
+A *place* is a tensor that the int8 file holds in integers and the float file in float. What makes
+it is the run of float operators back to other places: a convolution with its ReLU, say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class WeightPair:
+    """Weights of the float file and, dequantised, of the int8 file; one channel along ``axis``."""
+
+    real: Values
+    int8: Values
+    axis: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor that is compared, and the operators that make it.
+
+    ``tensors``: outputs of those operators, the compared one last. ``operator`` is the one with
+    weights, or the last; ``name`` its own name. ``part`` is the signature of a file in parts.
+    ``scale`` and ``zero_point`` belong to the stored integers of numpy type ``dtype``.
+    ``channel_axis``: of the tensor, None where it has no channels.
+    """
+
+    tensors: tuple[str, ...]
+    operator: str
+    name: str
+    scale: float
+    zero_point: int
+    dtype: str
+    channel_axis: int | None
+    weights: tuple[WeightPair, ...] = ()
+    part: str = ""
+
+    @property
+    def tensor(self) -> str:
+        return self.tensors[-1]
+
+    def real(self, stored: npt.NDArray[Any]) -> Values:
+        """The numbers that the stored integers stand for."""
+        steps = stored.astype(np.int32) - np.int32(self.zero_point)
+        return np.asarray(steps * np.float32(self.scale), np.float32)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest number that can be stored."""
+        info = np.iinfo(self.dtype)
+        return self.scale * (info.min - self.zero_point), self.scale * (info.max - self.zero_point)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One place during one run, all float32 of one shape.
+
+    ``real``: the float file's values; ``int8``: the int8 file's, dequantised; ``local``: what the
+    float operators make of the int8 file's own inputs.
+    """
+
+    place: int
+    real: Values
+    int8: Values
+    local: Values
+
+
+class Trace(Protocol):
+    """A float and an int8 file side by side."""
+
+    places: list[Place]
+
+    def run(self, window: Values) -> Iterator[Sample]:
+        """Samples of every place for one window ``(T, F)``; cells of a recurrence give many."""
