@@ -392,7 +392,7 @@ INDEX = {"c": np.array([2, 0, -1], dtype=np.int64)}
         (pool("ReduceL2", axes=[2]), {}),
         (pool("HardSigmoid", alpha=0.2, beta=0.4), {}),
         (pool("LogSoftmax", axis=2), {}),
-        (pool("Flatten", axis=2), {}),
+        (pool("Flatten", axis=-3), {}),
         (pool("Transpose", perm=[0, 3, 1, 2]), {}),
         (two("Sub"), NUMBERS),
         (two("Div"), NUMBERS),

@@ -81,7 +81,7 @@ def test_a_saved_model_gives_tensorflow_scores(tensorflow: str, tmp_path: Path) 
     with torch.no_grad():
         logits = network(torch.from_numpy(answers["x"]).permute(0, 3, 1, 2))
     np.testing.assert_allclose(torch.softmax(logits, -1).numpy(), answers["y"], atol=1e-5)
-    assert "the last softmax is left out: the outputs are logits" in network.notes
+    assert "the last softmax is left out: the outputs are logits" in network.meta["notes"]
 
 
 def test_a_model_that_runs_python_is_refused(tensorflow: str, tmp_path: Path) -> None:

@@ -138,8 +138,14 @@ def test_every_kind_of_file_gives_the_same_bytes(
         assert find_reader(path) == "scikit_learn"
         made[name] = scikit_learn.read(path, request(trust_pickle=name != "skops"))
         assert ("is a pickle and may run code" in capsys.readouterr().err) == (name != "skops")
-    assert made["skops"] == made["joblib"] == made["pkl"]
+    assert made["skops"].data == made["joblib"].data == made["pkl"].data
+    assert made["skops"].note == made["joblib"].note == made["pkl"].note
     assert made["skops"].format == "onnx"
+    reference = made["skops"].reference
+    assert reference is not None
+    x = rows(5)
+    given = reference(x[:, None, :])
+    np.testing.assert_allclose(given, run(made["skops"].data, x), atol=1e-6)
 
 
 def one_line(path: Path, wanted: ReadRequest, match: str, read: Any = scikit_learn.convert) -> None:

@@ -221,7 +221,7 @@ def test_torch_gives_keras_own_scores(name: str, suffix: str, tmp_path: Path) ->
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         expected, given = model(x), network(channels_first(x))
-    notes = " ".join(network.notes)
+    notes = " ".join(network.meta["notes"])
     finish = torch.sigmoid if "sigmoid" in notes else torch.nn.Softmax(dim=-1)
     if "left out" in notes:
         given = finish(given)
@@ -238,8 +238,34 @@ def test_keras_2_file_gives_tensorflow_scores() -> None:
     with torch.no_grad():
         logits = network(channels_first(torch.from_numpy(answers["windows"])))
     np.testing.assert_allclose(torch.softmax(logits, -1).numpy(), answers["scores"], atol=1e-6)
+    assert network.meta["activation"] == "softmax"
     kinds = {type(module).__name__ for module in network.modules()}
     assert {"Conv2d", "BatchNorm2d", "LSTM", "GRU", "Linear"} <= kinds
+
+
+@pytest.mark.parametrize("name", ["cnn", "pooling", "branches"])
+def test_both_writers_take_the_translation(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("litert_torch")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from ai_edge_litert.interpreter import Interpreter
+
+    from babycry_convert.writers.onnx_float import export_onnx
+    from babycry_convert.writers.tflite_float import export_tflite
+
+    path = save(shuffled(MODELS[name]()), tmp_path / "m.keras")
+    network = keras_model.read(path, request())
+    x = torch.randn(1, 1, 20, 18, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = network(x).numpy()
+    session = onnxruntime.InferenceSession(export_onnx(network, 20, 18))
+    limit = 1e-5 * max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(session.run(None, {"features": x.numpy()})[0], expected, atol=limit)
+    interpreter = Interpreter(model_content=export_tflite(network, 20, 18))
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(given["index"], x.permute(0, 2, 3, 1).numpy())
+    interpreter.invoke()
+    np.testing.assert_allclose(interpreter.get_tensor(made["index"]), expected, atol=limit)
 
 
 def test_average_pooling_leaves_padding_out(tmp_path: Path) -> None:
@@ -261,7 +287,8 @@ def test_one_sigmoid_output_becomes_two_logits(tmp_path: Path) -> None:
     with torch.no_grad():
         scores = torch.softmax(network(x), -1)
         torch.testing.assert_close(scores[:, 1:], model(x), atol=1e-5, rtol=1e-5)
-    assert any("(0, z)" in note for note in network.notes)
+    assert network.meta["activation"] == "softmax"
+    assert any("(0, z)" in note for note in network.meta["notes"])
 
 
 def test_a_wrong_translation_is_refused(cnn_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,6 +297,19 @@ def test_a_wrong_translation_is_refused(cnn_file: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(convolutions, "same_padding", lambda *_: (2, 0))
     with pytest.raises(BabycryError, match=r"not used|translated"):
         keras_model.read(cnn_file, request())
+
+
+def test_a_layer_without_translation_goes_through_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    x = keras.Input(IMAGE)
+    y = L.Flatten()(L.UpSampling2D(2)(L.Conv2D(4, 3, strides=3)(x)))
+    model = shuffled(keras.Model(x, L.Dense(3, activation="softmax")(y)))
+    network = keras_model.read(save(model, tmp_path / "m.keras"), request())
+    assert "went through ONNX, because of layer UpSampling2D" in network.meta["notes"]
+    x = torch.randn(3, *IMAGE)
+    with torch.no_grad():
+        scores = torch.softmax(network(channels_first(x)), -1)
+        torch.testing.assert_close(scores, model(x), atol=1e-5, rtol=1e-5)
 
 
 def one_line(path: Path, wanted: ReadRequest, match: str) -> None:
@@ -285,6 +325,8 @@ def one_line(path: Path, wanted: ReadRequest, match: str) -> None:
     [
         (request(n_classes=5), "3 outputs, but the recipe has 5 labels"),
         (request("NTF"), "layout is NTF: use NCTF or NCFT"),
+        (request(channels=3), r"takes \(20, 18, 1\), .* gives \(20, 18, 3\)"),
+        (request("NCFT"), r"takes \(20, 18, 1\), .* gives \(18, 20, 1\)"),
     ],
 )
 def test_a_model_that_does_not_fit(cnn_file: Path, wanted: ReadRequest, match: str) -> None:

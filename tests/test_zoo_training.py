@@ -194,6 +194,23 @@ def test_renewed_batch_norms_hold_the_means_of_what_the_model_sees() -> None:
     assert norm.momentum == 0.1 and not norm.training and not hub.training
 
 
+def test_he_weights_keep_the_size_of_the_signal() -> None:
+    from babycry_convert import zoo
+    from babycry_convert.zoo_training.train import draw_he_weights, make_repeatable
+
+    def spread(network: Any) -> float:
+        with torch.no_grad():
+            return float(network.embeddings(network.features(noise).flatten(1)).std())
+
+    make_repeatable(1)
+    network = zoo.build("vggish_lstm", 7, width=0.25, embedding_width=256)
+    noise = torch.randn(8, 1, 96, 64)
+    before = spread(network)
+    draw_he_weights(network)
+    assert spread(network) > 10 * before
+    assert float(network.head.weight.abs().max()) <= 64**-0.5  # the last layer stays small
+
+
 def test_macro_f1_is_that_of_scikit_learn() -> None:
     from babycry_convert.zoo_training.evaluate import macro_f1
 

@@ -56,15 +56,25 @@ class _InterpreterInParts:
             raise refusal(self.name, "run the model", error) from None
 
 
-def open_litert(data: bytes, threads: int, recurrence: Recurrence | None = None) -> Engine:
+def open_litert(
+    data: bytes,
+    threads: int,
+    recurrence: Recurrence | None = None,
+    reference_kernels: bool = False,
+) -> Engine:
     """Load a TFLite model into LiteRT; with ``recurrence``, one in parts.
+
+    ``reference_kernels`` are many times slower than XNNPACK, and round as TFLite Micro does.
 
     Raises:
         BabycryError: ai-edge-litert is not installed or refuses the model.
     """
     with quiet_stderr():
         library = require("ai_edge_litert.interpreter", "tflite")
-        return _open(library, "litert", "ai-edge-litert", data, threads, recurrence)
+        options = {}
+        if reference_kernels:
+            options["experimental_op_resolver_type"] = library.OpResolverType.BUILTIN_REF
+        return _open(library, "litert", "ai-edge-litert", data, threads, recurrence, **options)
 
 
 def open_tflite_runtime(data: bytes, threads: int, recurrence: Recurrence | None = None) -> Engine:
@@ -100,9 +110,10 @@ def _open(
     data: bytes,
     threads: int,
     recurrence: Recurrence | None,
+    **options: Any,
 ) -> Engine:
     try:
-        interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        interpreter = library.Interpreter(model_content=data, num_threads=threads, **options)
         if recurrence is not None:
             return _InterpreterInParts(interpreter, recurrence, name, _version(distribution))
         interpreter.allocate_tensors()

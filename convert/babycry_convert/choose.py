@@ -24,8 +24,11 @@ Track = Callable[[str, int], Callable[[], object]]
 Windows = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 
-#: A candidate that loses so little ends the search: scores move by half a point in a hundred.
-NEGLIGIBLE_LOSS = 0.005
+#: A candidate that loses so little ends the search: scores move by a fifth of a point in a hundred.
+NEGLIGIBLE_LOSS = 0.002
+
+#: Above this loss other preparations are tried, each of which takes an export and new ranges.
+ACCEPTABLE_LOSS = 0.01
 
 #: Calibration windows are thinned to so many, evenly; ranges hardly change with more.
 MOST_WINDOWS = 128
@@ -38,7 +41,7 @@ _KEPT_LAYERS = (1, 2, 4, 8)
 class Settings:
     """How one int8 file is made. ``keep_...`` name the layers that stay out of int8."""
 
-    ranges: RangeSettings = RangeSettings()
+    ranges: RangeSettings = field(default_factory=RangeSettings)
     equalize: bool = False
     correct_bias: bool = False
     keep_float: tuple[str, ...] = ()
@@ -138,9 +141,9 @@ def choose(
 ) -> Choice:
     """Make int8 files, measure each on held-out windows and keep the best of each format.
 
-    A plan that names a method makes only that one. "auto" tries methods, then preparations, until
-    the loss is negligible; when even the best misses the gates, it keeps the layers whose ranges
-    lose most out of int8, a few at a time.
+    A plan that names a method makes only that one. "auto" tries two methods at least, others until
+    the loss is negligible, and preparations until it is acceptable. When even the best misses the
+    gates, it keeps the layers whose ranges lose most out of int8, a few at a time.
 
     Args:
         network: as read.
@@ -156,7 +159,7 @@ def choose(
     track = progress or _silent
     thinned = _thinned(np.ascontiguousarray(calibration, np.float32))
     judged = np.ascontiguousarray(held_out, np.float32)
-    reference = scores(_torch_logits(network, judged), activation)
+    reference = scores(network.logits(judged), activation)
     files = {}
     for target in targets:
         search = _Search(network, target, thinned, judged, reference, activation, layers, track)
@@ -240,14 +243,14 @@ class _Search:
             keep_float=self.layers.float,
             keep_int16=self.layers.int16,
         )
-        for ranges in _range_settings(plan):
+        for ranges in _ONE_PASS:
             self._try(replace(first, ranges=ranges))
-            if self._good_enough():
-                return
+        for ranges in _two_passes(plan):
+            if self._best_figures().loss > NEGLIGIBLE_LOSS:
+                self._try(replace(first, ranges=ranges))
         for settings in _preparations(self._best_settings(), plan):
-            self._try(settings)
-            if self._good_enough():
-                return
+            if self._best_figures().loss > ACCEPTABLE_LOSS:
+                self._try(settings)
         self._keep_layers(gates)
 
     def _keep_layers(self, gates: Gates) -> None:
@@ -258,7 +261,9 @@ class _Search:
             if self._best_figures().passes(gates):
                 return
             kept = tuple(dict.fromkeys((*start.keep_int16, *worst[:count])))
-            self._try(replace(start, keep_int16=kept))
+            settings = replace(start, keep_int16=kept)
+            if settings not in [candidate.settings for candidate in self.candidates]:
+                self._try(settings)
 
     def _worst_layers(self, settings: Settings) -> list[str]:
         from babycry_convert.calibrate.ranges import noise
@@ -323,9 +328,6 @@ class _Search:
         assert self.best is not None
         return self.best[2].settings
 
-    def _good_enough(self) -> bool:
-        return self._best_figures().loss <= NEGLIGIBLE_LOSS
-
 
 def _planned(plan: CalibrationPlan, layers: Layers) -> Settings:
     """The one candidate of a plan that names its method."""
@@ -339,13 +341,17 @@ def _planned(plan: CalibrationPlan, layers: Layers) -> Settings:
     )
 
 
-def _range_settings(plan: CalibrationPlan) -> Iterator[RangeSettings]:
-    """Cheapest first: the extremes need one pass, all others share a second one."""
-    yield RangeSettings("min_max")
-    yield RangeSettings("percentile", plan.percentile)
-    yield RangeSettings("mse")
-    yield RangeSettings("sample_quantile", 97.0)
-    yield RangeSettings("entropy")
+#: Ranges that one pass over the calibration windows gives: both are always tried.
+_ONE_PASS = (RangeSettings("min_max"), RangeSettings("sample_quantile", 97.0))
+
+
+def _two_passes(plan: CalibrationPlan) -> tuple[RangeSettings, ...]:
+    """Ranges that share a second pass, the more promising first."""
+    return (
+        RangeSettings("percentile", plan.percentile),
+        RangeSettings("mse"),
+        RangeSettings("entropy"),
+    )
 
 
 def _preparations(best: Settings, plan: CalibrationPlan) -> Iterator[Settings]:
@@ -357,17 +363,6 @@ def _preparations(best: Settings, plan: CalibrationPlan) -> Iterator[Settings]:
             settings = replace(best, equalize=equalized, correct_bias=corrected)
             if settings != best:
                 yield settings
-
-
-def _torch_logits(network: Network, windows: Windows) -> npt.NDArray[np.float32]:
-    import torch
-
-    with torch.no_grad():
-        parts = [
-            network.module(torch.from_numpy(windows[i : i + 16, None])).numpy()
-            for i in range(0, len(windows), 16)
-        ]
-    return np.concatenate(parts)
 
 
 def _thinned(windows: Windows) -> Windows:

@@ -79,6 +79,7 @@ class Source:
     network: Network | None = None
     finished: FinishedModel | None = None
     standardize: Standardize | None = None
+    notes: tuple[str, ...] = ()
 
 
 def convert_checkpoint(order: Order, track: Track) -> Conversion:
@@ -103,7 +104,7 @@ def convert_checkpoint(order: Order, track: Track) -> Conversion:
     drawn = draw_up(source, metadata, material, order, track)
     with checked_files(drawn.drafts, order.output) as paths:
         advance = track("report", 1)
-        notes = (*material.notes, *drawn.notes)
+        notes = (*source.notes, *material.notes, *drawn.notes)
         report, pictures = build_report(_inputs(order, source, material, drawn, paths, notes))
         page = render(report, pictures)
         advance()
@@ -130,12 +131,13 @@ def read_source(order: Order) -> Source:
         network = network_from(result, order.recipe, reader)
     except BabycryError as error:
         raise BabycryError(f"{order.checkpoint}: {error}") from None
+    notes = tuple(getattr(result, "meta", {}).get("notes", ()))
     taken = take_out_standardisation(network)
     if taken is None:
-        return Source(reader, _reference(network), network=network)
+        return Source(reader, network.logits, network=network, notes=notes)
     rest, mean, scale = taken
     standardize = Standardize(tuple(map(float, mean)), tuple(map(float, scale)))
-    return Source(reader, _reference(network), network=rest, standardize=standardize)
+    return Source(reader, network.logits, network=rest, standardize=standardize, notes=notes)
 
 
 def describe(order: Order, material: Material) -> ModelMetadata:
@@ -175,19 +177,6 @@ def _with_golden(metadata: ModelMetadata, source: Source, material: Material) ->
     described = replace(metadata, standardize=source.standardize)
     pcm = choose_golden(material.golden, described, score)
     return replace(described, golden=unanswered(described, pcm))
-
-
-def _reference(network: Network) -> Callable[[Windows], npt.NDArray[np.float32]]:
-    def logits(windows: Windows) -> npt.NDArray[np.float32]:
-        import torch
-
-        given = torch.from_numpy(np.ascontiguousarray(windows, np.float32))[:, None]
-        with torch.no_grad():
-            parts = [network.module(part) for part in given.split(16)]
-        result: npt.NDArray[np.float32] = torch.cat(parts).numpy()
-        return result
-
-    return logits
 
 
 def checkpoint_sha256(path: Path) -> str:

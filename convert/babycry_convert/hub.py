@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+#: Windows that a network answers at once.
+BATCH = 16
+
+
 @dataclass(frozen=True)
 class Network:
     """A trained network behind its front-end.
@@ -29,6 +33,17 @@ class Network:
     n_outputs: int
     architecture: str
     reader: str
+
+    def logits(self, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The network's answers to windows ``(n, T, F)``, float32 ``(n, n_outputs)``."""
+        import torch
+
+        given = torch.from_numpy(np.ascontiguousarray(windows, np.float32))[:, None]
+        with torch.no_grad():
+            answers: npt.NDArray[np.float32] = torch.cat(
+                [self.module(part) for part in given.split(BATCH)]
+            ).numpy()
+        return answers
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from babycry_convert.calibrate.ranges import Observations, Take
 from babycry_convert.quiet import quiet
-from babycry_convert.writers.operators import text
+from babycry_convert.writers.operators import read_operators, text
+
+#: Before a max pool the border is filled with about the least float, which is no value to cover.
+_PADDING = -3e38
 
 #: The inputs of one run of a signature by their names.
 Sample = Mapping[str, npt.NDArray[Any]]
@@ -50,6 +53,7 @@ def observe_signatures(
         )
         interpreter.allocate_tensors()
     tensors = _computed(model)
+    padded = {o.outputs[0] for o in read_operators(model, "tflite") if o.kind == "PADV2"}
 
     def feed(take: Take) -> None:
         for signature, inputs in samples.items():
@@ -58,7 +62,8 @@ def observe_signatures(
             for sample in inputs:
                 runner(**sample)
                 for index, name in tensors[graph]:
-                    take(name, interpreter.get_tensor(index, graph))
+                    values = interpreter.get_tensor(index, graph)
+                    take(name, values[values > _PADDING] if name in padded else values)
                 if progress is not None:
                     progress()
 

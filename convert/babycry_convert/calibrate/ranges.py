@@ -24,7 +24,9 @@ Feed = Callable[[Take], None]
 RangeMethod = Literal["min_max", "percentile", "entropy", "sample_quantile", "mse"]
 
 BINS = 4096
-_SAMPLE_BINS = 1024
+
+#: Of so many windows at most each one's own extremes are kept; of more, evenly thinned ones.
+_MOST_EXTREMES = 512
 #: Clipping thresholds that "entropy" and "mse" try, from this share of the range to all of it.
 _THRESHOLDS = 64
 _LEAST_THRESHOLD = 0.05
@@ -53,16 +55,11 @@ class RangeSettings:
 
 @dataclass
 class TensorHistogram:
-    """Counts of one tensor's values, and of each window's least and greatest value.
-
-    ``low`` and ``high`` are the extremes over all windows.
-    """
+    """Counts of one tensor's values between its extremes ``low`` and ``high``."""
 
     low: float
     high: float
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
-    minima: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SAMPLE_BINS, np.int64))
-    maxima: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SAMPLE_BINS, np.int64))
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Count one window's values."""
@@ -72,12 +69,36 @@ class TensorHistogram:
         # The factor keeps the greatest value below the last bin's end, also after rounding.
         scaled = (values.reshape(-1) - np.float32(self.low)) * np.float32(BINS * 0.99999 / width)
         self.counts += np.bincount(scaled.astype(np.intp), minlength=BINS)
-        for extremes, value in ((self.minima, values.min()), (self.maxima, values.max())):
-            extremes[int((float(value) - self.low) / width * (_SAMPLE_BINS - 1) + 0.5)] += 1
 
     def edges(self) -> npt.NDArray[np.float64]:
         """The bins' ends, ``BINS + 1`` values."""
         return np.linspace(self.low, self.high, BINS + 1)
+
+
+class WindowExtremes:
+    """The least and greatest value of one tensor in each window, evenly thinned when they are many.
+
+    ``low`` and ``high`` are those of all windows.
+    """
+
+    def __init__(self) -> None:
+        self.low, self.high = float("inf"), float("-inf")
+        self._kept: list[tuple[float, float]] = []
+        self._every, self._count = 1, 0
+
+    def add(self, low: float, high: float) -> None:
+        """Take in one window."""
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if self._count % self._every == 0:
+            self._kept.append((low, high))
+            if len(self._kept) > _MOST_EXTREMES:
+                self._kept, self._every = self._kept[::2], 2 * self._every
+        self._count += 1
+
+    def quantiles(self, share: float) -> tuple[float, float]:
+        """What ``share`` of the windows' least values lie below, and of their greatest above."""
+        lows, highs = np.array(self._kept).T
+        return float(np.quantile(lows, share)), float(np.quantile(highs, 1.0 - share))
 
 
 class Observations:
@@ -90,26 +111,28 @@ class Observations:
             BabycryError: a tensor is NaN or infinite for some window.
         """
         self._feed = feed
-        self._extremes: Ranges = {}
+        self._extremes: dict[str, WindowExtremes] = {}
         self._histograms: dict[str, TensorHistogram] | None = None
         feed(self._add_extremes)
 
     def ranges(self, settings: RangeSettings) -> Ranges:
-        """The range ``(low, high)`` of each tensor; the second pass runs once, when needed."""
+        """The range ``(low, high)`` of each tensor; the second pass runs once, when needed
+        (by all methods but "min_max" and "sample_quantile")."""
         if settings.method == "min_max":
-            return dict(self._extremes)
+            return {name: (seen.low, seen.high) for name, seen in self._extremes.items()}
+        if settings.method == "sample_quantile":
+            cut = (100.0 - settings.percentile) / 100.0
+            return {name: seen.quantiles(cut) for name, seen in self._extremes.items()}
         find = _METHODS[settings.method]
         return {
-            name: find(histogram, settings) if histogram.high > histogram.low else limits
-            for (name, histogram), limits in zip(
-                self.histograms().items(), self._extremes.values(), strict=True
-            )
+            name: find(counted, settings) if counted.high > counted.low else (counted.low,) * 2
+            for name, counted in self.histograms().items()
         }
 
     def histograms(self) -> dict[str, TensorHistogram]:
         """Each tensor's histogram, by the tensor's name."""
         if self._histograms is None:
-            found = {name: TensorHistogram(*limits) for name, limits in self._extremes.items()}
+            found = {n: TensorHistogram(seen.low, seen.high) for n, seen in self._extremes.items()}
             self._feed(lambda name, values: found[name].add(values))
             self._histograms = found
         return self._histograms
@@ -123,8 +146,7 @@ class Observations:
                 f"tensor {name} is NaN or infinite for a calibration window: the network's weights "
                 "are damaged, or the windows are far from what it was trained on"
             )
-        known = self._extremes.get(name, (low, high))
-        self._extremes[name] = (min(low, known[0]), max(high, known[1]))
+        self._extremes.setdefault(name, WindowExtremes()).add(low, high)
 
 
 def _percentile(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
@@ -133,23 +155,10 @@ def _percentile(histogram: TensorHistogram, settings: RangeSettings) -> tuple[fl
     return _quantile(histogram.counts, edges, cut), _quantile(histogram.counts, edges, 1.0 - cut)
 
 
-def _sample_quantile(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
-    cut = (100.0 - settings.percentile) / 100.0
-    centres = np.linspace(histogram.low, histogram.high, _SAMPLE_BINS)
-    low = centres[_bin_of(histogram.minima, cut)]
-    high = centres[_bin_of(histogram.maxima, 1.0 - cut)]
-    return float(low), float(high)
-
-
 def _quantile(counts: npt.NDArray[np.int64], edges: npt.NDArray[np.float64], share: float) -> float:
     """The value below which ``share`` of the counted ones lie, even within a bin."""
     below = np.concatenate([[0], np.cumsum(counts)]).astype(np.float64)
     return float(np.interp(share * below[-1], below, edges))
-
-
-def _bin_of(counts: npt.NDArray[np.int64], share: float) -> int:
-    below = np.cumsum(counts)
-    return int(np.searchsorted(below, share * below[-1], side="left"))
 
 
 def _entropy(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float, float]:
@@ -158,6 +167,8 @@ def _entropy(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float
     limit = max(abs(histogram.low), abs(histogram.high))
     index = np.minimum((np.abs(centres) / limit * BINS).astype(np.intp), BINS - 1)
     magnitudes = np.bincount(index, weights=histogram.counts, minlength=BINS)
+    # Zeros, which any range has exactly, would outweigh all else after ReLU.
+    magnitudes[0] = magnitudes[1]
     levels = _LEVELS // 2 if histogram.low < 0.0 < histogram.high else _LEVELS
     ends = np.unique(
         np.linspace(max(levels, _LEAST_THRESHOLD * BINS), BINS, _THRESHOLDS).astype(int)
@@ -215,7 +226,6 @@ def _squared_error(
 
 _METHODS = {
     "percentile": _percentile,
-    "sample_quantile": _sample_quantile,
     "entropy": _entropy,
     "mse": _mse,
 }

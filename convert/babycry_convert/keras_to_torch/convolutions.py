@@ -27,12 +27,7 @@ _ZERO_PADS = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d}
 _REPLICATION_PADS = {1: nn.ReplicationPad1d, 2: nn.ReplicationPad2d}
 _MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 _AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
-_GLOBAL = {
-    ("Average", 1): nn.AdaptiveAvgPool1d,
-    ("Average", 2): nn.AdaptiveAvgPool2d,
-    ("Max", 1): nn.AdaptiveMaxPool1d,
-    ("Max", 2): nn.AdaptiveMaxPool2d,
-}
+_GLOBAL_AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}
 
 
 class WindowShare(nn.Module):
@@ -200,8 +195,11 @@ def global_pooling(builder: Builder, layer: Any, value: Value) -> Value:
     _channels_last(layer)
     value = builder.channels_first(value)
     rank = len(value.shape) - 1
-    kind = "Average" if "Average" in type(layer).__name__ else "Max"
-    node = builder.module(layer.name, _GLOBAL[kind, rank](1), value.node)
+    if "Average" in type(layer).__name__:
+        module = _GLOBAL_AVERAGES[rank](1)
+    else:  # the TFLite writer knows no adaptive maximum
+        module = _MAX_POOLS[rank](value.shape[:-1])
+    node = builder.module(layer.name, module, value.node)
     channels = value.shape[-1]
     if layer.keepdims:
         return Value(node, (*[1] * rank, channels), "channels_first")

@@ -18,7 +18,8 @@ def with_two_logits(network: nn.Module) -> nn.Module:
         if isinstance(last, fx.Node) and last.op == "call_module":
             module = network.get_submodule(str(last.target))
             if isinstance(module, nn.Linear):
-                network.set_submodule(str(last.target), _widened(module))
+                parent, _, name = str(last.target).rpartition(".")
+                setattr(network.get_submodule(parent), name, _widened(module))
                 return network
     return TwoLogits(network)
 

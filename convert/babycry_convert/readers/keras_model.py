@@ -8,7 +8,6 @@ translation goes through ONNX instead.
 from __future__ import annotations
 
 import copy
-import io
 import math
 import os
 import sys
@@ -49,7 +48,10 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, request: ReadRequest) -> nn.Module:
-    """The file's network up to its logits, channels first, with ``notes`` on what was changed.
+    """The file's network up to its logits, channels first.
+
+    Its ``meta`` has "activation", what was left out at its end ("softmax", "sigmoid" or None), and
+    "notes" on what was changed.
 
     An image (H, W, C) is taken as (N, C, H, W), anything else as Keras takes it. A last softmax
     or sigmoid is left out; one sigmoid output becomes the two logits (0, z) where two classes are
@@ -171,12 +173,8 @@ def _input_shape(path: Path, model: Any, request: ReadRequest) -> tuple[int, ...
             f" {' or '.join(layouts)}"
         )
     wanted = saved_model.request_shape(request)
-    if None in stated and len(stated) == 3 and stated[-1] not in (None, 1):
-        raise BabycryError(
-            f"{path}: its input {stated} has open sizes: give the model a fixed input size"
-        )
     shape = tuple(w if s is None else int(s) for s, w in zip(stated, wanted, strict=True))
-    if len(shape) < 3 and shape != wanted:
+    if shape != wanted:
         raise BabycryError(f"{path}: takes {shape}, but the recipe's window gives {wanted}")
     if min(shape) < 1 or math.prod(shape) > _MAX_INPUT_VALUES:
         raise BabycryError(f"{path}: an input of {shape} cannot be converted")
@@ -236,10 +234,7 @@ def _through_onnx(path: Path, model: Any, shape: tuple[int, ...], reason: str) -
     import torch
     from torch import nn
 
-    try:
-        from babycry_convert.readers.onnx_graph import onnx_to_torch
-    except ImportError:
-        raise BabycryError(f"{path}: {reason} cannot be translated") from None
+    from babycry_convert.readers.through_onnx import through_onnx
 
     class ChannelsFirst(nn.Module):
         def __init__(self) -> None:
@@ -249,15 +244,13 @@ def _through_onnx(path: Path, model: Any, shape: tuple[int, ...], reason: str) -
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.model(x.permute(0, 2, 3, 1) if x.dim() == 4 else x)
 
-    wrapped = ChannelsFirst().eval()
-    file = io.BytesIO()
+    given = (1, shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
     try:
-        with quiet(), torch.no_grad():
-            torch.onnx.export(wrapped, (_random(shape, 1),), file, dynamo=False, opset_version=17)
-            return onnx_to_torch(file.getvalue())
-    except Exception as error:
+        return through_onnx(ChannelsFirst().eval(), [given], path)
+    except BabycryError as error:
+        why = str(error).removeprefix(f"{path}: ")
         raise BabycryError(
-            f"{path}: {reason} cannot be translated, nor exported to ONNX: {one_line(error)}"
+            f"{path}: {reason} cannot be translated, and through ONNX: {why}"
         ) from None
 
 
@@ -312,11 +305,11 @@ def _fitted(
     if width == 1 and request.n_classes == 2 and last == "sigmoid":
         network = with_two_logits(copy.deepcopy(network))
         notes.append("one sigmoid output z became the two logits (0, z): the second label is its")
-        width = 2
+        width, last = 2, "softmax"
     if width != request.n_classes:
         raise BabycryError(
             f"{path}: has {width} outputs, but the recipe has {request.n_classes} labels"
         )
-    network.notes = tuple(notes)  # type: ignore[assignment]
-    network.input_shape = shape if len(shape) < 3 else (shape[2], *shape[:2])  # type: ignore[assignment]
+    finish = {"log_softmax": "softmax"}.get(last, last) or None
+    network.meta = {"activation": finish, "notes": tuple(notes)}  # type: ignore[assignment]
     return network.eval()

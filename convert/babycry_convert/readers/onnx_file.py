@@ -53,8 +53,8 @@ def _shape(request: ReadRequest) -> tuple[int | None, ...]:
     """Sizes for axes that the file leaves open."""
     frames, values = request.window_shape
     return {
-        "NCTF": (None, 1, frames, values),
-        "NCFT": (None, 1, values, frames),
+        "NCTF": (None, request.channels, frames, values),
+        "NCFT": (None, request.channels, values, frames),
         "NTF": (None, frames, values),
         "NFT": (None, values, frames),
         "NF": (None, frames * values),

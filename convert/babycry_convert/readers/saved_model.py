@@ -10,13 +10,12 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from babycry_convert.readers import MAX_CHECKPOINT_BYTES, ReadRequest
 from babycry_edge.errors import BabycryError
-from babycry_edge.extras import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +38,10 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, request: ReadRequest) -> nn.Module:
-    """The serving signature up to its logits, channels first, with ``notes`` on what was changed.
+    """The serving signature up to its logits, channels first.
+
+    Its ``meta`` has "activation", what was left out at its end ("softmax", "sigmoid" or None), and
+    "notes" on what was changed.
 
     Raises:
         BabycryError: no TensorFlow, a damaged folder, a model that reaches outside itself, or one
@@ -110,8 +112,8 @@ def request_shape(request: ReadRequest) -> tuple[int, ...]:
     """One window in the author's order for each layout, the channel last."""
     steps, features = request.window_shape
     return {
-        "NCTF": (steps, features, 1),
-        "NCFT": (features, steps, 1),
+        "NCTF": (steps, features, request.channels),
+        "NCFT": (features, steps, request.channels),
         "NTF": (steps, features),
         "NFT": (features, steps),
         "NF": (steps * features,),
@@ -128,60 +130,38 @@ def _network(
     import torch
 
     from babycry_convert.keras_to_torch.two_logits import with_two_logits
-    from babycry_convert.readers.onnx_graph import onnx_to_torch
+    from babycry_convert.readers.onnx_graph import onnx_to_torch, without_activation
 
-    shape = inputs.shape[2:]
-    image = request.layout in ("NCTF", "NCFT")
-    wanted = request_shape(request)
-    if not image and shape != wanted:
+    shape, wanted = inputs.shape[2:], request_shape(request)
+    if len(shape) == 3:
+        shape = (*shape[1:], shape[0])
+    if shape != wanted:
         raise BabycryError(f"{path}: takes {shape}, but the recipe's window gives {wanted}")
-    model, last = _without_last_activation(model)
-    network: nn.Module = onnx_to_torch(model).eval()
-    finish = {"Softmax": torch.nn.Softmax(dim=-1), "Sigmoid": torch.nn.Sigmoid()}.get(last)
+    try:
+        graph = onnx_to_torch(model).eval()
+    except BabycryError as error:
+        raise BabycryError(f"{path}: as ONNX: {error}") from None
     limit = TOLERANCE * max(1.0, float(np.abs(outputs).max()))
     with torch.no_grad():
         for x, expected in zip(inputs, outputs, strict=True):
-            given = network(torch.from_numpy(x))
-            given = (given if finish is None else finish(given)).numpy()
+            given = graph(torch.from_numpy(x)).numpy()
             if given.shape != expected.shape or not np.abs(given - expected).max() <= limit:
                 raise BabycryError(
                     f"{path}: the translated network differs from TensorFlow: not used"
                 )
-    notes = ["came through TensorFlow and ONNX"]
-    if last:
-        notes.append(f"the last {last.lower()} is left out: the outputs are logits")
     if outputs.ndim != 3:
         raise BabycryError(f"{path}: an output of {outputs.shape[2:]} is no row of class scores")
-    width = outputs.shape[-1]
-    if width == 1 and request.n_classes == 2 and last == "Sigmoid":
-        network, width = with_two_logits(network), 2
+    graph, activation = without_activation(graph)
+    network: nn.Module = graph
+    notes, width = ["came through TensorFlow and ONNX"], outputs.shape[-1]
+    if activation:
+        notes.append(f"the last {activation} is left out: the outputs are logits")
+    if width == 1 and request.n_classes == 2 and activation == "sigmoid":
+        network, width, activation = with_two_logits(network), 2, "softmax"
         notes.append("one sigmoid output z became the two logits (0, z): the second label is its")
     if width != request.n_classes:
         raise BabycryError(
             f"{path}: has {width} outputs, but the recipe has {request.n_classes} labels"
         )
-    network.notes = tuple(notes)  # type: ignore[assignment]
-    network.input_shape = tuple(int(size) for size in shape)  # type: ignore[assignment]
+    network.meta = {"activation": activation, "notes": tuple(notes)}  # type: ignore[assignment]
     return network.eval()
-
-
-def _without_last_activation(data: bytes) -> tuple[bytes, str]:
-    """The ONNX model up to its logits; what was left out: "Softmax", "Sigmoid" or ""."""
-    onnx: Any = require("onnx", "convert")
-    model = onnx.load_from_string(data)
-    graph = model.graph
-    makers = {name: node for node in graph.node for name in node.output}
-    name = graph.output[0].name
-    while name in makers and makers[name].op_type == "Identity":
-        name = makers[name].input[0]
-    last = makers.get(name)
-    if last is None or last.op_type not in ("Softmax", "Sigmoid"):
-        return data, ""
-    kept = graph.output[0]
-    kept.name = last.input[0]
-    del graph.output[1:]
-    graph.node.remove(last)
-    for node in list(graph.node):
-        if node.op_type == "Identity" and node.input[0] == name:
-            graph.node.remove(node)
-    return model.SerializeToString(), last.op_type

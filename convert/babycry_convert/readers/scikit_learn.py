@@ -14,6 +14,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,30 +76,46 @@ def read(path: Path, request: ReadRequest) -> FinishedModel:
             )
         sys.stderr.write(f"babycry-edge: warning: {path} is a pickle and may run code\n")
     with tempfile.TemporaryDirectory() as work:
-        target, answer = Path(work) / "model.onnx", Path(work) / "answer.json"
-        status = _run(path, request, target, answer)
-        if not answer.is_file():
-            raise BabycryError(f"{path}: damaged: reading it ended with status {status}")
-        content = json.loads(answer.read_text("utf-8"))
-        if "error" in content:
-            raise BabycryError(content["error"])
-        return FinishedModel(target.read_bytes(), "onnx", content["note"])
+        answer = _run(path, request, Path(work))
+        data = (Path(work) / "model.onnx").read_bytes()
+    return FinishedModel(data, "onnx", answer["note"], _Reference(path))
+
+
+class _Reference:
+    """scikit-learn's own scores (k, n_classes) of windows (k, T, F).
+
+    Opens, in this process, a file that another one has opened and checked before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _model(self) -> Any:
+        return _load(self._path)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows = np.asarray(windows, dtype=np.float32).reshape(len(windows), -1)
+            return _scores(self._model, rows).astype(np.float32)
 
 
 def main(arguments: list[str]) -> None:
-    """The process of :func:`read`: PATH STEPS FEATURES CLASSES MODEL.onnx ANSWER.json."""
-    path, steps, features, n_classes, target, answer = arguments
+    """The process of :func:`read`: PATH STEPS FEATURES CLASSES FOLDER."""
+    path, steps, features, n_classes, folder = arguments
     request = ReadRequest(int(n_classes), (int(steps), int(features)), "NF")
     try:
-        model = convert(Path(path), request)
-        Path(target).write_bytes(model.data)
-        content = {"note": model.note}
+        made = convert(Path(path), request)
+        (Path(folder) / "model.onnx").write_bytes(made.data)
+        answer = {"note": made.note}
     except BabycryError as error:
-        content = {"error": str(error)}
-    Path(answer).write_text(json.dumps(content), "utf-8")
+        answer = {"error": str(error)}
+    (Path(folder) / "answer.json").write_text(json.dumps(answer), "utf-8")
 
 
-def _run(path: Path, request: ReadRequest, target: Path, answer: Path) -> int | str:
+def _run(path: Path, request: ReadRequest, work: Path) -> dict[str, str]:
+    """Run :func:`main` in a process of its own; what it left in answer.json."""
     sizes = [str(size) for size in (*request.window_shape, request.n_classes)]
     environment = {
         **os.environ,
@@ -106,17 +123,24 @@ def _run(path: Path, request: ReadRequest, target: Path, answer: Path) -> int | 
         "PYTHONSAFEPATH": "1",
     }
     try:
-        return subprocess.run(
-            [sys.executable, "-m", __name__, str(path), *sizes, str(target), str(answer)],
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, str(path), *sizes, str(work)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=environment,
             timeout=_TIMEOUT_S,
             check=False,
-        ).returncode
+        )
     except subprocess.TimeoutExpired:
-        return f"time-out after {_TIMEOUT_S:.0f} s"
+        raise BabycryError(f"{path}: reading it took more than {_TIMEOUT_S:.0f} s") from None
+    answer = work / "answer.json"
+    if not answer.is_file():
+        raise BabycryError(f"{path}: damaged: reading it ended with status {done.returncode}")
+    content: dict[str, str] = json.loads(answer.read_text("utf-8"))
+    if "error" in content:
+        raise BabycryError(content["error"])
+    return content
 
 
 def convert(path: Path, request: ReadRequest) -> FinishedModel:
@@ -351,12 +375,7 @@ def _compare(model: Any, data: bytes) -> None:
     with quiet():
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     rows = _probes(model)
-    if hasattr(model, "predict_proba"):
-        expected = np.asarray(model.predict_proba(rows))
-    else:
-        expected = np.asarray(model.decision_function(rows))
-        if expected.ndim == 1:
-            expected = np.stack((-expected, expected), axis=1)
+    expected = _scores(model, rows)
     given = session.run(None, {"features": rows})[0]
     if given.shape != expected.shape:
         raise BabycryError(f"its ONNX form has scores of {given.shape}, not {expected.shape}")
@@ -366,6 +385,17 @@ def _compare(model: Any, data: bytes) -> None:
     clear = ranked[:, -1] - ranked[:, -2] > 2 * limit
     if not error <= limit or np.any((given.argmax(1) != expected.argmax(1))[clear]):
         raise BabycryError(f"its ONNX form differs from scikit-learn by {error:.2g}: not used")
+
+
+def _scores(model: Any, rows: np.ndarray) -> np.ndarray:
+    """scikit-learn's probabilities, or its decision scores as one column a class."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.predict_proba(rows))
+    last = _steps(model)[-1]
+    if getattr(last, "decision_function_shape", None) == "ovo":
+        last.decision_function_shape = "ovr"  # a score for each class, not for each pair
+    decision = np.asarray(model.decision_function(rows))
+    return np.stack((-decision, decision), axis=1) if decision.ndim == 1 else decision
 
 
 def _probes(model: Any) -> np.ndarray:

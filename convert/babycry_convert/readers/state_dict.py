@@ -152,7 +152,7 @@ def _not_loaded(path: Path, error: Exception) -> BabycryError:
             "state_dict() alone, or give --trust-pickle if you trust who made it"
         )
     if isinstance(error, pickle.UnpicklingError) and "weights_only" in text.lower():
-        detail = text.partition("WeightsUnpickler error: ")[2].split("\n")[0].strip()
+        detail = text.partition("WeightsUnpickler error:")[2].strip().split("\n")[0]
         return BabycryError(
             f"{path}: no state dict that can be read safely ({(detail or 'damaged')[:150]}): "
             "damaged, or with code in it, which needs --trust-pickle"

@@ -28,7 +28,8 @@ def window_shapes(request: ReadRequest) -> list[tuple[int, ...]]:
     if request.layout == "NF":
         return [(1, frames * values)]
     rows, columns = (frames, values) if request.layout == "NCTF" else (values, frames)
-    return [(1, channels, rows, columns) for channels in (1, 3)]
+    likely = dict.fromkeys((request.channels, 1, 3))
+    return [(1, channels, rows, columns) for channels in likely]
 
 
 def through_onnx(module: nn.Module, shapes: list[tuple[int, ...]], path: Path) -> fx.GraphModule:

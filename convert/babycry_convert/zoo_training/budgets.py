@@ -22,6 +22,8 @@ class Phase:
 class Budget:
     """``train_hop`` divides the recipe's hop, so that short clips give more than one window.
 
+    ``he_weights``: weights begin as He et al. (2015) draw them, which deep networks without batch
+    norm need: torch's own shrink the signal layer by layer.
     ``masks``: SpecAugment. ``roll``: largest share of the window that it is turned in time, for
     windows that are much longer than the recordings. ``pretraining``: of the autoencoder.
     """
@@ -34,26 +36,27 @@ class Budget:
     masks: bool = True
     roll: float = 0.0
     pretraining: Phase | None = None
+    he_weights: bool = False
     safetensors: bool = False
     seed: int = 4
 
 
 BUDGETS: dict[str, Budget] = {
     "base_cnn": Budget((Phase(700, 4e-3),)),
-    "cnn": Budget((Phase(900, 3e-3),), roll=0.4),
-    "cnn4": Budget((Phase(400, 1e-3),)),
-    "crnn": Budget((Phase(800, 3e-3),), pretraining=Phase(250, 3e-3)),
+    "cnn": Budget((Phase(500, 3e-3),), roll=0.4),
+    "cnn4": Budget((Phase(350, 1e-3),), he_weights=True),
+    "crnn": Budget((Phase(300, 3e-3),), pretraining=Phase(80, 3e-3)),
     "dnn": Budget((Phase(2500, 3e-3),), batch=64, masks=False),
     "ds_cnn": Budget((Phase(1500, 4e-3),), batch=64),
     "efficientnet_b0": Budget((Phase(450, 2e-3, 64), Phase(150, 1e-3))),
-    "genre_cnn": Budget((Phase(700, 2e-3),)),
-    "genre_cnn_deep": Budget((Phase(1200, 3e-3),), safetensors=True),
+    "genre_cnn": Budget((Phase(600, 2e-3),)),
+    "genre_cnn_deep": Budget((Phase(600, 3e-3),), safetensors=True),
     "mobilenet_v2": Budget((Phase(400, 2e-3, 96), Phase(60, 5e-4))),
-    "mobilenet_v3_large": Budget((Phase(500, 2e-3, 64), Phase(250, 1e-3))),
-    "resnet18": Budget((Phase(150, 1e-3, 64), Phase(60, 5e-4))),
+    "mobilenet_v3_large": Budget((Phase(500, 2e-3, 64), Phase(150, 1e-3))),
+    "resnet18": Budget((Phase(200, 1e-3, 48), Phase(40, 5e-4))),
     "resnet50": Budget((Phase(300, 1.5e-3, 48), Phase(45, 4e-4))),
-    "vggish_lstm": Budget((Phase(130, 1e-3),)),
-    "yamnet_head": Budget((Phase(1500, 2e-3),), batch=64, train_hop=1, masks=False),
+    "vggish_lstm": Budget((Phase(300, 1e-3),), he_weights=True),
+    "yamnet_head": Budget((Phase(1000, 2e-3),), batch=64, train_hop=1, masks=False),
 }
 
 

@@ -29,6 +29,7 @@ from babycry_convert.zoo_training.pretraining import (
     pretrain_encoder,
 )
 from babycry_convert.zoo_training.train import (
+    draw_he_weights,
     make_repeatable,
     renew_batch_norms,
     run_phase,
@@ -187,6 +188,8 @@ def _train_module(
     make_repeatable(budget.seed)
     rng = np.random.default_rng([budget.seed, 1])
     network = zoo.build(recipe.architecture.name, len(names), **recipe.architecture.options)
+    if budget.he_weights:
+        draw_he_weights(network)
     if recipe.architecture.name == "yamnet_head":
         _train_yamnet_head(network, recipe, budget, training, places.models, rng)
     else:

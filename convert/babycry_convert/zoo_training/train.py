@@ -32,6 +32,15 @@ def make_repeatable(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def draw_he_weights(network: nn.Module) -> None:
+    """He's normal weights and zero biases for every convolution and dense layer but the last."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    for layer in layers[:-1]:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
 def train_network(network: nn.Module, recipe: Recipe, batches: Batches, budget: Budget) -> None:
     """Train the author's ``network`` in place, behind the recipe's layout and image steps."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

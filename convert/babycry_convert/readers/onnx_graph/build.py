@@ -80,6 +80,8 @@ class Build:
         self.batches = batches
         self.root = nn.Module()
         self.graph = fx.Graph()
+        self._leaves: set[str] = set()
+        self._parents: set[str] = set()
         generator = torch.Generator().manual_seed(7)
         full = tuple(max(batches) if s is None else s for s in input_shape)
         if math.prod(full) > MAX_ELEMENTS:
@@ -194,16 +196,15 @@ class Build:
         """A free dotted name in the module tree."""
         parts = [_identifier(part) for part in re.split(r"[./:]+", name) if part]
         path = ".".join(parts) or "layer"
-        taken = {n for n, _ in self.root.named_modules()} | {
-            n for n, _ in self.root.named_buffers()
-        }
-        leaves = {n for n in taken if n and not any(t.startswith(f"{n}.") for t in taken)}
-        if any(path.startswith(f"{leaf}.") for leaf in leaves):
+        if any(path.startswith(f"{leaf}.") for leaf in self._leaves):
             path = path.replace(".", "_")
         unique, count = path, 1
-        while unique in taken:
+        while unique in self._leaves or unique in self._parents:
             count += 1
             unique = f"{path}_{count}"
+        self._leaves.add(unique)
+        pieces = unique.split(".")
+        self._parents.update(".".join(pieces[:i]) for i in range(1, len(pieces)))
         return unique
 
     def _add_submodule(self, path: str, module: nn.Module) -> None:
