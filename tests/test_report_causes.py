@@ -46,7 +46,7 @@ def cause_of(values: Values, scale: float, weights: tuple[WeightPair, ...] = ())
     place = Place(("x",), "Conv", "conv", scale, 0, "int8", 1, weights)
     sums = _Sums()
     sums.add(Sample(0, values, rounded(values, scale), values), place)
-    return _figures(place, sums, {}).cause
+    return _figures(place, sums, place.name).cause
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_value_that_inherits_its_excess_is_no_loss_of_this_layer() -> None:
     local = np.full((1, 4), 3.0, np.float32)  # the inputs were wrong
     sums = _Sums()
     sums.add(Sample(0, real, rounded(local, place.scale), local), place)
-    figures = _figures(place, sums, {})
+    figures = _figures(place, sums, place.name)
     assert figures.saturated == 0.0
     assert figures.local_sqnr_db == EQUAL_DB
     assert figures.sqnr_db == pytest.approx(0.0, abs=1e-6)  # 0.5 became 1.0

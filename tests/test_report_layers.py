@@ -111,7 +111,19 @@ def test_torch_names_reach_fused_operators(
 ) -> None:
     names = {"/0/Conv_output_0": "0", "logits": "6"}
     ranking = compare_layers(tiny["tiny_float.onnx"], tiny["tiny.onnx"], "onnx", windows, names)
-    assert {"0", "6"} <= {layer.name for layer in ranking}
+    found = {layer.tensor: layer.name for layer in ranking}
+    assert (found["/2/Relu_output_0"], found["logits"]) == ("0", "6")
+    assert found["/5/ReduceMean_output_0"] == "/5/ReduceMean_flatten"  # what comes before has none
+
+
+def test_operators_without_weights_are_named_after_the_layer_before(
+    tiny: dict[str, bytes], windows: npt.NDArray[np.float32]
+) -> None:
+    files = tiny["tiny_float.tflite"], tiny["tiny.tflite"]
+    ranking = compare_layers(*files, "tflite", windows, {"t17": "0", "t23": "4.3"})
+    found = {layer.tensor: layer.name for layer in ranking}
+    assert (found["t18"], found["t25"]) == ("PAD after 0", "MEAN after 4.3")
+    assert (found["t21"], found["t20"], found["t16"]) == ("t21", "t20", "t16")
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])

@@ -27,7 +27,8 @@ MAX_WINDOWS = 32
 class LayerFigures:
     """What one operator lost.
 
-    ``name``: the torch layer, or the operator's own; ``part`` the signature of a file in parts.
+    ``name``: the torch layer, "OPERATOR after" the layer before it, or the operator's own;
+    ``part`` the signature of a file in parts.
     ``sqnr_db`` compares the int8 file's tensor with the float file's, so it carries what all
     operators before lost. ``local_sqnr_db`` lets the float operator work on the int8 file's own
     inputs: what this operator lost; a value that leaves the stored range there and not in the float
@@ -93,8 +94,9 @@ def compare_layers(
     for window in spread(windows, MAX_WINDOWS):
         for sample in trace.run(window):
             sums[sample.place].add(sample, trace.places[sample.place])
+    known = {place.tensor: place for place in trace.places}
     figures = [
-        _figures(place, total, names or {})
+        _figures(place, total, _name(place, known, names or {}))
         for place, total in zip(trace.places, sums, strict=True)
         if total.count
     ]
@@ -154,7 +156,24 @@ def _channel_peaks(values: Values, axis: int | None) -> Values:
     return peaks
 
 
-def _figures(place: Place, sums: _Sums, names: Mapping[str, str]) -> LayerFigures:
+def _name(place: Place, known: Mapping[str, Place], names: Mapping[str, str]) -> str:
+    """The torch layer; of an operator that belongs to none, the one that it works after."""
+
+    def layer(at: Place) -> str | None:
+        return next((names[tensor] for tensor in reversed(at.tensors) if tensor in names), None)
+
+    own = layer(place)
+    if own is not None:
+        return own
+    before: Place | None = place
+    while before is not None and not before.weights:  # from operator to operator before it
+        before = next((known[source] for source in before.sources if source in known), None)
+        if before is not None and layer(before) is not None:
+            return f"{place.operator} after {layer(before)}"
+    return place.name
+
+
+def _figures(place: Place, sums: _Sums, name: str) -> LayerFigures:
     peak = float(sums.peaks.max(initial=0.0))
     rms = (sums.local_signal / sums.count) ** 0.5
     alive = sums.peaks[sums.peaks > 0.0]
@@ -164,9 +183,8 @@ def _figures(place: Place, sums: _Sums, names: Mapping[str, str]) -> LayerFigure
     saturated = sums.beyond / sums.count
     clipped = sums.clipped_noise / sums.local_noise if sums.local_noise else 0.0
     evidence = Evidence(local, weights, clipped, ratio, peak / rms if rms else 1.0)
-    named = (names[tensor] for tensor in reversed(place.tensors) if tensor in names)
     return LayerFigures(
-        name=next(named, place.name),
+        name=name,
         tensor=place.tensor,
         operator=place.operator,
         part=place.part,

@@ -31,6 +31,7 @@ class Place:
 
     ``tensors``: outputs of those operators, the compared one last. ``operator`` is the one with
     weights, or the last; ``name`` its own name. ``part`` is the signature of a file in parts.
+    ``sources``: the places that it is made of.
     ``scale`` and ``zero_point`` belong to the stored integers of numpy type ``dtype``.
     ``channel_axis``: of the tensor, None where it has no channels.
     """
@@ -44,6 +45,7 @@ class Place:
     channel_axis: int | None
     weights: tuple[WeightPair, ...] = ()
     part: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def tensor(self) -> str:

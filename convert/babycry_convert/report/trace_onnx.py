@@ -124,6 +124,7 @@ def _places(
                 dtype=zero_point.dtype.name,
                 channel_axis=_channel_axis(ranks.get(name)),
                 weights=tuple(pairs),
+                sources=tuple(key for node in nodes for key in node.input if key in stored),
             )
         )
         integers.append(quantize.output[0])

@@ -299,6 +299,7 @@ def _place(
             if twin is not None and content(real.buffers[item.buffer]):
                 pairs[id(node)] = _weight_pair(real, item, int8, twin)
     chosen = next((node for node in nodes if pairs.get(id(node))), nodes[0] if nodes else None)
+    taken = [text(theirs.tensors[int(i)].name) for node in nodes for i in node.inputs if i >= 0]
     made = [text(theirs.tensors[int(o)].name) for node in reversed(nodes) for o in node.outputs]
     name = text(theirs.tensors[number].name)
     rank = len(_shape(theirs.tensors[number]))
@@ -312,6 +313,7 @@ def _place(
         channel_axis=rank - 1 if rank >= 2 else None,
         weights=tuple(pair for pair in pairs.values() if pair is not None),
         part=part,
+        sources=tuple(source for source in taken if source not in made),
     )
 
 
