@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from babycry_convert.report.agreement import DRIFT_EDGES
 from babycry_convert.report.sqnr import EQUAL_DB
+from babycry_edge.extras import require
 
 if TYPE_CHECKING:
     from babycry_convert.report.layers import LayerFigures
@@ -93,7 +94,7 @@ def _both(paint: Callable[[Any, _Theme], Any]) -> Picture:
 
 
 def _png(paint: Callable[[Any, _Theme], Any], theme: _Theme) -> tuple[str, tuple[int, int]]:
-    import matplotlib
+    matplotlib = require("matplotlib", "convert-base")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
