@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 Track = Callable[[str, int], Callable[[], object]]
 Windows = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
+Logits = npt.NDArray[Any]
 
-#: A candidate that loses so little ends the search: scores move by a fifth of a point in a hundred.
-NEGLIGIBLE_LOSS = 0.002
+#: A candidate that loses so little ends the search: a hundredth of the logits' size.
+NEGLIGIBLE_LOSS = 0.01
 
 #: Above this loss other preparations are tried, each of which takes an export and new ranges.
-ACCEPTABLE_LOSS = 0.01
+ACCEPTABLE_LOSS = 0.05
 
 #: Calibration windows are thinned to so many, evenly; ranges hardly change with more.
 MOST_WINDOWS = 128
@@ -61,17 +62,20 @@ class Figures:
     """An int8 file against the float network on held-out windows.
 
     ``agreement``: share of windows with the same best label (the same side of 0.5 for one output).
-    ``mean_drift``, ``max_drift``: how far a score moved, 0 to 1.
+    ``mean_drift``, ``max_drift``: how far a score moved, 0 to 1. ``noise``: RMS error of the logits
+    over the RMS of the logits, both without their mean over the labels; unlike scores it tells
+    candidates apart on windows of which the network is sure.
     """
 
     agreement: float
     mean_drift: float
     max_drift: float
+    noise: float
 
     @property
     def loss(self) -> float:
         """What the choice minimises."""
-        return self.mean_drift + (1.0 - self.agreement)
+        return self.mean_drift + self.noise
 
     def passes(self, gates: Gates) -> bool:
         return self.agreement >= gates.agreement and self.mean_drift <= gates.mean_score_drift
@@ -92,6 +96,7 @@ class Candidate:
             "agreement": self.figures.agreement,
             "mean_score_drift": self.figures.mean_drift,
             "max_score_drift": self.figures.max_drift,
+            "logit_noise": self.figures.noise,
             "loss": self.figures.loss,
         }
 
@@ -159,7 +164,7 @@ def choose(
     track = progress or _silent
     thinned = _thinned(np.ascontiguousarray(calibration, np.float32))
     judged = np.ascontiguousarray(held_out, np.float32)
-    reference = scores(network.logits(judged), activation)
+    reference = network.logits(judged)
     files = {}
     for target in targets:
         search = _Search(network, target, thinned, judged, reference, activation, layers, track)
@@ -178,14 +183,25 @@ def scores(logits: npt.NDArray[Any], activation: Activation) -> Scores:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def compare(reference: Scores, measured: Scores) -> Figures:
-    """Figures of an int8 file's scores ``(n, n_outputs)`` against the float network's."""
-    drift = np.abs(reference - measured)
-    if reference.shape[1] == 1:
-        same = (reference[:, 0] >= 0.5) == (measured[:, 0] >= 0.5)
+def compare(reference: Logits, measured: Logits, activation: Activation) -> Figures:
+    """Figures of an int8 file's logits ``(n, n_outputs)`` against the float network's."""
+    real, int8 = scores(reference, activation), scores(measured, activation)
+    drift = np.abs(real - int8)
+    if real.shape[1] == 1:
+        same = (real[:, 0] >= 0.5) == (int8[:, 0] >= 0.5)
     else:
-        same = reference.argmax(axis=1) == measured.argmax(axis=1)
-    return Figures(float(same.mean()), float(drift.mean()), float(drift.max()))
+        same = real.argmax(axis=1) == int8.argmax(axis=1)
+    noise = np.square(_centred(reference) - _centred(measured)).mean()
+    power = max(np.square(_centred(reference)).mean(), np.finfo(np.float64).tiny)
+    return Figures(
+        float(same.mean()), float(drift.mean()), float(drift.max()), float(np.sqrt(noise / power))
+    )
+
+
+def _centred(logits: Logits) -> Logits:
+    """A softmax does not see what all logits have in common."""
+    values = logits.astype(np.float64)
+    return values if values.shape[1] == 1 else values - values.mean(axis=1, keepdims=True)
 
 
 @dataclass
@@ -204,7 +220,7 @@ class _Search:
     target: Target
     calibration: Windows
     held_out: Windows
-    reference: Scores
+    reference: Logits
     activation: Activation
     layers: Layers
     track: Track
@@ -291,7 +307,7 @@ class _Search:
         )
         advance()
         logits = self.target.logits(data, self.held_out)
-        figures = compare(self.reference, scores(logits, self.activation))
+        figures = compare(self.reference, logits, self.activation)
         advance()
         candidate = Candidate(self.target.format, settings, figures)
         self.candidates.append(candidate)
@@ -349,6 +365,7 @@ def _two_passes(plan: CalibrationPlan) -> tuple[RangeSettings, ...]:
     """Ranges that share a second pass, the more promising first."""
     return (
         RangeSettings("percentile", plan.percentile),
+        RangeSettings("percentile", 99.999),
         RangeSettings("mse"),
         RangeSettings("entropy"),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_convert.calibrate.ranges import Observations, RangeSettings
-from babycry_convert.choose import NEGLIGIBLE_LOSS, Candidate, Settings, compare, scores
+from babycry_convert.choose import NEGLIGIBLE_LOSS, Candidate, Settings, compare
 from babycry_convert.hub import Network
 from babycry_convert.recipe import CalibrationPlan, Recipe
 from babycry_convert.recurrence import Form, RecurrentFiles, RecurrentParts
@@ -42,13 +42,13 @@ def choose_recurrent(
         track: announces parts of the work.
     """
     activation = recipe.labels.activation
-    reference = scores(network.logits(judged), activation)
+    reference = network.logits(judged)
     best: tuple[float, RecurrentFiles, Candidate] | None = None
     tried = []
     for ranges in _methods(recipe.calibration):
         advance = track(f"tflite: {ranges}", 1)
         files = parts.files(calibration, form, _finder(ranges))
-        figures = compare(reference, scores(_logits(files, judged), activation))
+        figures = compare(reference, _logits(files, judged), activation)
         advance()
         candidate = Candidate("tflite", Settings(ranges), figures)
         tried.append(candidate)

@@ -20,6 +20,7 @@ from babycry_convert.golden import choose_golden
 from babycry_convert.hub import FinishedModel, Network
 from babycry_convert.hub_input import network_from, read_request
 from babycry_convert.material import Material, gather
+from babycry_convert.prepare.fold_into_next import fold_into_next
 from babycry_convert.readers import find_reader, read_checkpoint
 from babycry_convert.recipe import Recipe
 from babycry_convert.standardisation import take_out_standardisation
@@ -134,10 +135,16 @@ def read_source(order: Order) -> Source:
     notes = tuple(getattr(result, "meta", {}).get("notes", ()))
     taken = take_out_standardisation(network)
     if taken is None:
-        return Source(reader, network.logits, network=network, notes=notes)
+        return Source(reader, network.logits, network=fold_into_next(network), notes=notes)
     rest, mean, scale = taken
     standardize = Standardize(tuple(map(float, mean)), tuple(map(float, scale)))
-    return Source(reader, network.logits, network=rest, standardize=standardize, notes=notes)
+    return Source(
+        reader,
+        network.logits,
+        network=fold_into_next(rest),
+        standardize=standardize,
+        notes=notes,
+    )
 
 
 def describe(order: Order, material: Material) -> ModelMetadata:

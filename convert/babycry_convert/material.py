@@ -17,7 +17,7 @@ from babycry_edge.audio import read_audio
 from babycry_edge.progress import Track
 
 #: Windows on which candidates are compared; they are none of those that set the ranges.
-CHOICE_WINDOWS = 96
+CHOICE_WINDOWS = 192
 
 #: Recordings that are tried as the golden one.
 GOLDEN_CANDIDATES = 8

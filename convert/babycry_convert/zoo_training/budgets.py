@@ -48,7 +48,7 @@ BUDGETS: dict[str, Budget] = {
     "crnn": Budget((Phase(300, 3e-3),), pretraining=Phase(80, 3e-3)),
     "dnn": Budget((Phase(2500, 3e-3),), batch=64, masks=False),
     "ds_cnn": Budget((Phase(1500, 4e-3),), batch=64),
-    "efficientnet_b0": Budget((Phase(450, 2e-3, 64), Phase(150, 1e-3))),
+    "efficientnet_b0": Budget((Phase(800, 2e-3, 64), Phase(300, 1e-3))),
     "genre_cnn": Budget((Phase(600, 2e-3),)),
     "genre_cnn_deep": Budget((Phase(600, 3e-3),), safetensors=True),
     "mobilenet_v2": Budget((Phase(400, 2e-3, 96), Phase(60, 5e-4))),
