@@ -160,7 +160,7 @@ def test_figures_compare_answers_and_scores() -> None:
     assert figures.agreement == pytest.approx(2 / 3)
     assert figures.mean_drift == pytest.approx(0.1)
     assert figures.max_drift == pytest.approx(0.2)
-    assert figures.loss == pytest.approx(0.1 + 1 / 3)
+    assert figures.loss == pytest.approx(0.1 + 0.1 / 3)
     assert not figures.passes(Gates())
     assert Figures(0.98, 0.05, 0.3).passes(Gates())
     # One output: the same side of one half.

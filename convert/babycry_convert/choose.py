@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from babycry_convert.calibrate.ranges import Observations, RangeSettings
 from babycry_convert.prepare import prepared
+from babycry_convert.prepare.fold_batch_norm import fold_batch_norm, has_separate_norms
 from babycry_convert.recipe import CalibrationPlan, Gates, Layers
 from babycry_convert.targets import ONNX, TFLITE, Target
 from babycry_edge.metadata import Activation
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Track = Callable[[str, int], Callable[[], object]]
 Windows = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
+
+#: What a share of windows with another answer adds to the loss, beside the mean score drift.
+DISAGREEMENT_WEIGHT = 0.1
 
 #: A candidate that loses so little ends the search: scores move by a fifth of a point in a hundred.
 NEGLIGIBLE_LOSS = 0.002
@@ -70,8 +74,8 @@ class Figures:
 
     @property
     def loss(self) -> float:
-        """What the choice minimises."""
-        return self.mean_drift + (1.0 - self.agreement)
+        """What the choice minimises. Windows near a tie tip to and fro: agreement weighs less."""
+        return self.mean_drift + DISAGREEMENT_WEIGHT * (1.0 - self.agreement)
 
     def passes(self, gates: Gates) -> bool:
         return self.agreement >= gates.agreement and self.mean_drift <= gates.mean_score_drift
@@ -160,9 +164,11 @@ def choose(
     thinned = _thinned(np.ascontiguousarray(calibration, np.float32))
     judged = np.ascontiguousarray(held_out, np.float32)
     reference = scores(_torch_logits(network, judged), activation)
+    # Exporters fold what they can; a batch norm that is left needs the form that int8 engines have.
+    ready = fold_batch_norm(network) if has_separate_norms(network) else network
     files = {}
     for target in targets:
-        search = _Search(network, target, thinned, judged, reference, activation, layers, track)
+        search = _Search(ready, target, thinned, judged, reference, activation, layers, track)
         files[target.format] = search.run(plan, gates)
     return Choice(files)
 
@@ -255,6 +261,8 @@ class _Search:
 
     def _keep_layers(self, gates: Gates) -> None:
         """The last resort: the layers whose ranges lose most, 1, 2, 4 ... of them."""
+        if self._best_figures().passes(gates):
+            return
         start = self._best_settings()
         worst = self._worst_layers(start)
         for count in _KEPT_LAYERS:
