@@ -161,8 +161,11 @@ def test_figures_compare_answers_and_scores() -> None:
     assert figures.mean_drift == pytest.approx(0.1)
     assert figures.max_drift == pytest.approx(0.2)
     assert figures.loss == pytest.approx(0.1 + 0.1 / 3)
-    assert not figures.passes(Gates())
-    assert Figures(0.98, 0.05, 0.3).passes(Gates())
+    assert figures.misses(Gates(), 3)
+    assert not Figures(0.97, 0.05, 0.3).misses(Gates(), 96)
+    assert Figures(0.96, 0.05, 0.3).misses(Gates(), 96)
+    assert Figures(0.97, 0.05, 0.3).misses(Gates(), 1000)
+    assert Figures(1.0, 0.06, 0.3).misses(Gates(), 96)
     # One output: the same side of one half.
     assert compare(np.array([[0.4], [0.6]]), np.array([[0.3], [0.4]])).agreement == 0.5
 

@@ -77,8 +77,11 @@ class Figures:
         """What the choice minimises. Windows near a tie tip to and fro: agreement weighs less."""
         return self.mean_drift + DISAGREEMENT_WEIGHT * (1.0 - self.agreement)
 
-    def passes(self, gates: Gates) -> bool:
-        return self.agreement >= gates.agreement and self.mean_drift <= gates.mean_score_drift
+    def misses(self, gates: Gates, count: int) -> bool:
+        """Whether ``count`` windows show that a gate is missed: by more than a standard deviation
+        of the agreement, which a few windows measure coarsely."""
+        slack = (gates.agreement * (1.0 - gates.agreement) / count) ** 0.5
+        return self.agreement < gates.agreement - slack or self.mean_drift > gates.mean_score_drift
 
 
 @dataclass(frozen=True)
@@ -261,12 +264,12 @@ class _Search:
 
     def _keep_layers(self, gates: Gates) -> None:
         """The last resort: the layers whose ranges lose most, 1, 2, 4 ... of them."""
-        if self._best_figures().passes(gates):
+        if not self._best_figures().misses(gates, len(self.held_out)):
             return
         start = self._best_settings()
         worst = self._worst_layers(start)
         for count in _KEPT_LAYERS:
-            if self._best_figures().passes(gates):
+            if not self._best_figures().misses(gates, len(self.held_out)):
                 return
             kept = tuple(dict.fromkeys((*start.keep_int16, *worst[:count])))
             settings = replace(start, keep_int16=kept)
