@@ -184,7 +184,8 @@ def scores(logits: npt.NDArray[Any], activation: Activation) -> Scores:
     if activation == "sigmoid":
         return 1.0 / (1.0 + np.exp(-values))
     powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def compare(reference: Scores, measured: Scores) -> Figures:
@@ -384,7 +385,8 @@ def _torch_logits(network: Network, windows: Windows) -> npt.NDArray[np.float32]
             network.module(torch.from_numpy(windows[i : i + 16, None])).numpy()
             for i in range(0, len(windows), 16)
         ]
-    return np.concatenate(parts)
+    logits: npt.NDArray[np.float32] = np.concatenate(parts)
+    return logits
 
 
 def _thinned(windows: Windows) -> Windows:

@@ -31,7 +31,8 @@ def fold_batch_norm(network: Network) -> Network:
         return replace(network, module=copy.deepcopy(network.module))
     for node, layer, norm in list(_pairs(traced)):
         _fold(layer, norm)
-        node.replace_all_uses_with(node.args[0])
+        before: Any = node.args[0]
+        node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
     for name, norm in list(_left(traced)):
         parent, _, child = name.rpartition(".")
@@ -60,7 +61,8 @@ def trace(module: nn.Module) -> fx.GraphModule | None:
 
 def only_use(graph: fx.Graph, target: Any) -> bool:
     """Whether one node alone calls the layer named ``target``: weights may then be changed."""
-    return sum(node.op == "call_module" and node.target == target for node in graph.nodes) == 1
+    calls = [node for node in graph.nodes if node.op == "call_module" and node.target == target]
+    return len(calls) == 1
 
 
 def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Module, nn.Module]]:
