@@ -71,9 +71,9 @@ def test_the_least_loss_wins(outliers: Choice) -> None:
 def test_the_bytes_are_those_that_were_measured(outliers: Choice) -> None:
     file = outliers.files["onnx"]
     held_out = draw(48, 2)
-    expected = scores(choosing._torch_logits(network(10.0), held_out), "softmax")
-    measured = scores(ONNX.logits(file.int8_model, held_out), "softmax")
-    assert compare(expected, measured) == file.figures
+    expected = network(10.0).logits(held_out)
+    measured = ONNX.logits(file.int8_model, held_out)
+    assert compare(expected, measured, "softmax") == file.figures
 
 
 def test_a_negligible_loss_ends_the_search() -> None:
@@ -153,18 +153,29 @@ def test_progress_names_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert steps == 1 + 8 + 2 + 2
 
 
-def test_figures_compare_answers_and_scores() -> None:
+def test_figures_compare_answers_scores_and_logits() -> None:
     reference = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
     measured = np.array([[0.8, 0.2], [0.6, 0.4], [0.5, 0.5]])
-    figures = compare(reference, measured)
+    figures = compare(np.log(reference), np.log(measured), "softmax")
     assert figures.agreement == pytest.approx(2 / 3)
     assert figures.mean_drift == pytest.approx(0.1)
     assert figures.max_drift == pytest.approx(0.2)
-    assert figures.loss == pytest.approx(0.1 + 1 / 3)
-    assert not figures.passes(Gates())
-    assert Figures(0.98, 0.05, 0.3).passes(Gates())
+    assert figures.loss == pytest.approx(0.1 + figures.noise)
+    assert figures.misses(Gates(), 3)
+    assert not Figures(0.97, 0.05, 0.3, 0.0).misses(Gates(), 96)
+    assert Figures(0.96, 0.05, 0.3, 0.0).misses(Gates(), 96)
+    assert Figures(0.97, 0.05, 0.3, 0.0).misses(Gates(), 1000)
+    assert Figures(1.0, 0.06, 0.3, 0.0).misses(Gates(), 96)
     # One output: the same side of one half.
-    assert compare(np.array([[0.4], [0.6]]), np.array([[0.3], [0.4]])).agreement == 0.5
+    assert compare(np.array([[0.4], [0.6]]), np.array([[0.3], [0.4]]), "none").agreement == 0.5
+
+
+def test_noise_is_the_error_of_the_logits_without_what_they_have_in_common() -> None:
+    reference = np.array([[20.0, -20.0], [30.0, -30.0]])
+    shifted = reference + 7.0
+    assert compare(reference, shifted, "softmax").noise == pytest.approx(0.0)
+    assert compare(reference, 1.1 * reference, "softmax").noise == pytest.approx(0.1)
+    assert compare(reference, 1.1 * reference, "softmax").mean_drift < 1e-9
 
 
 def test_scores_are_the_activations() -> None:

@@ -16,7 +16,10 @@ from babycry_convert.hub import Network  # noqa: E402
 from babycry_convert.prepare import prepared  # noqa: E402
 from babycry_convert.prepare.bias_correction import correct_bias, rounding_error  # noqa: E402
 from babycry_convert.prepare.equalize import equalize  # noqa: E402
-from babycry_convert.prepare.fold_batch_norm import fold_batch_norm  # noqa: E402
+from babycry_convert.prepare.fold_batch_norm import (  # noqa: E402
+    fold_batch_norm,
+    has_separate_norms,
+)
 
 Windows = npt.NDArray[np.float32]
 
@@ -107,7 +110,7 @@ def test_folding_keeps_the_function_and_the_names(network: Network, windows: Win
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_a_norm_whose_input_has_another_reader_stays(windows: Windows) -> None:
+def test_a_norm_whose_input_has_another_reader_is_not_folded(windows: Windows) -> None:
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -119,9 +122,23 @@ def test_a_norm_whose_input_has_another_reader_stays(windows: Windows) -> None:
             return (x + self.norm(x)).mean(dim=(2, 3))
 
     network = hub(uneven(Shared()))
+    assert has_separate_norms(network)
     folded = fold_batch_norm(network)
-    assert used_norms(folded) == ["norm"]
-    np.testing.assert_allclose(logits(folded, windows), logits(network, windows), atol=1e-6)
+    # It becomes a convolution of its own, and the one before keeps its weights.
+    assert isinstance(folded.module.norm, nn.Conv2d)
+    assert torch.equal(folded.module.conv.weight, network.module.conv.weight)
+    np.testing.assert_allclose(logits(folded, windows), logits(network, windows), atol=1e-5)
+
+
+def test_a_norm_after_an_activation_becomes_a_convolution_of_its_name(windows: Windows) -> None:
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    network = hub(uneven(module))
+    folded = fold_batch_norm(network)
+    assert isinstance(folded.module.get_submodule("2"), nn.Conv2d)
+    np.testing.assert_allclose(logits(folded, windows), logits(network, windows), atol=1e-5)
+    assert not has_separate_norms(hub(uneven(Separable())))
 
 
 def test_what_cannot_be_traced_is_left_as_it_is(windows: Windows) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from babycry_convert.calibrate.ranges import Observations, RangeSettings
 from babycry_convert.prepare import prepared
+from babycry_convert.prepare.fold_batch_norm import fold_batch_norm, has_separate_norms
 from babycry_convert.recipe import CalibrationPlan, Gates, Layers
 from babycry_convert.targets import ONNX, TFLITE, Target
 from babycry_edge.metadata import Activation
@@ -77,8 +78,11 @@ class Figures:
         """What the choice minimises."""
         return self.mean_drift + self.noise
 
-    def passes(self, gates: Gates) -> bool:
-        return self.agreement >= gates.agreement and self.mean_drift <= gates.mean_score_drift
+    def misses(self, gates: Gates, count: int) -> bool:
+        """Whether ``count`` windows show that a gate is missed: by more than a standard deviation
+        of the agreement, which a few windows measure coarsely."""
+        slack = (gates.agreement * (1.0 - gates.agreement) / count) ** 0.5
+        return self.agreement < gates.agreement - slack or self.mean_drift > gates.mean_score_drift
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,11 @@ def choose(
     thinned = _thinned(np.ascontiguousarray(calibration, np.float32))
     judged = np.ascontiguousarray(held_out, np.float32)
     reference = network.logits(judged)
+    # Exporters fold what they can; a batch norm that is left needs the form that int8 engines have.
+    ready = fold_batch_norm(network) if has_separate_norms(network) else network
     files = {}
     for target in targets:
-        search = _Search(network, target, thinned, judged, reference, activation, layers, track)
+        search = _Search(ready, target, thinned, judged, reference, activation, layers, track)
         files[target.format] = search.run(plan, gates)
     return Choice(files)
 
@@ -180,7 +186,8 @@ def scores(logits: npt.NDArray[Any], activation: Activation) -> Scores:
     if activation == "sigmoid":
         return 1.0 / (1.0 + np.exp(-values))
     powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def compare(reference: Logits, measured: Logits, activation: Activation) -> Figures:
@@ -271,10 +278,12 @@ class _Search:
 
     def _keep_layers(self, gates: Gates) -> None:
         """The last resort: the layers whose ranges lose most, 1, 2, 4 ... of them."""
+        if not self._best_figures().misses(gates, len(self.held_out)):
+            return
         start = self._best_settings()
         worst = self._worst_layers(start)
         for count in _KEPT_LAYERS:
-            if self._best_figures().passes(gates):
+            if not self._best_figures().misses(gates, len(self.held_out)):
                 return
             kept = tuple(dict.fromkeys((*start.keep_int16, *worst[:count])))
             settings = replace(start, keep_int16=kept)

@@ -65,6 +65,7 @@ def _methods(plan: CalibrationPlan) -> tuple[RangeSettings, ...]:
         return (RangeSettings(plan.method, plan.percentile),)
     return (
         RangeSettings("min_max"),
+        RangeSettings("sample_quantile", 97.0),
         RangeSettings("percentile", plan.percentile),
         RangeSettings("mse"),
     )

@@ -16,7 +16,7 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import Activation
 
 Layout = Literal["NCTF", "NCFT", "NTF", "NFT", "NF"]
-Method = Literal["auto", "min_max", "percentile", "entropy"]
+Method = Literal["auto", "min_max", "sample_quantile", "percentile", "mse", "entropy"]
 
 #: Where the recipes that ship with the converter are.
 RECIPES = Path(__file__).parent / "recipes"
@@ -78,8 +78,8 @@ class Events:
 class CalibrationPlan:
     """``method`` "auto" tries them all and keeps the one that loses least on a held-out part.
 
-    ``count``: windows; ``percentile`` of that method; ``equalize`` and ``correct_bias``: None lets
-    "auto" decide, and is off otherwise.
+    ``count``: windows; ``percentile``: of the methods that take one; ``equalize`` and
+    ``correct_bias``: None lets "auto" decide, and is off otherwise.
     """
 
     method: Method = "auto"

@@ -14,7 +14,7 @@ from babycry_convert.writers.onnx_float import INPUT_NAME
 def observe(
     model: bytes,
     windows: npt.NDArray[np.float32],
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[], object] | None = None,
 ) -> Observations:
     """Run every window, one at a time in one thread, and observe every float tensor.
 

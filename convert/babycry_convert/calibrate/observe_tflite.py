@@ -22,7 +22,7 @@ Sample = Mapping[str, npt.NDArray[Any]]
 def observe(
     model: bytes,
     windows: npt.NDArray[np.float32],
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[], object] | None = None,
 ) -> Observations:
     """Run every window in one thread and observe every float tensor that is computed.
 
@@ -42,7 +42,7 @@ def observe(
 def observe_signatures(
     model: bytes,
     samples: Mapping[str, Sequence[Sample]],
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[], object] | None = None,
 ) -> Observations:
     """:func:`observe` for a file of several signatures, each with its own samples."""
     from ai_edge_litert.interpreter import Interpreter

@@ -166,7 +166,7 @@ def _entropy(histogram: TensorHistogram, settings: RangeSettings) -> tuple[float
     centres = (edges[:-1] + edges[1:]) / 2
     limit = max(abs(histogram.low), abs(histogram.high))
     index = np.minimum((np.abs(centres) / limit * BINS).astype(np.intp), BINS - 1)
-    magnitudes = np.bincount(index, weights=histogram.counts, minlength=BINS)
+    magnitudes = np.bincount(index, weights=histogram.counts, minlength=BINS).astype(np.float64)
     # Zeros, which any range has exactly, would outweigh all else after ReLU.
     magnitudes[0] = magnitudes[1]
     levels = _LEVELS // 2 if histogram.low < 0.0 < histogram.high else _LEVELS

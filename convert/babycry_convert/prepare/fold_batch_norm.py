@@ -1,4 +1,4 @@
-"""Batch norm into the convolution or linear layer before it."""
+"""Batch norm into the layer before it, or as a convolution of its own, which has an int8 kernel."""
 
 from __future__ import annotations
 
@@ -19,20 +19,36 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def fold_batch_norm(network: Network) -> Network:
-    """A copy of the network without the batch norms that follow a layer with weights.
+    """A copy of the network without batch norms over images.
 
-    Layers keep their names. A network that torch.fx cannot trace is copied as it is.
+    One that follows a layer with weights becomes part of it; any other (after an activation, say)
+    becomes a depthwise 1 x 1 convolution of its name: int8 engines have no batch norm, or one scale
+    for all its channels. Layers keep their names. A network that torch.fx cannot trace is copied as
+    it is.
     """
     traced = trace(network.module)
     if traced is None:
         return replace(network, module=copy.deepcopy(network.module))
     for node, layer, norm in list(_pairs(traced)):
         _fold(layer, norm)
-        node.replace_all_uses_with(node.args[0])
+        before: Any = node.args[0]
+        node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
+    for name, norm in list(_left(traced)):
+        parent, _, child = name.rpartition(".")
+        setattr(traced.get_submodule(parent), child, _as_convolution(norm))
     traced.graph.lint()
     traced.recompile()
     return replace(network, module=traced)
+
+
+def has_separate_norms(network: Network) -> bool:
+    """Whether a batch norm over images follows no layer that it could become part of."""
+    traced = trace(network.module)
+    if traced is None:
+        return False
+    folded = {str(node.target) for node, _, _ in _pairs(traced)}
+    return any(name not in folded for name, _ in _left(traced))
 
 
 def trace(module: nn.Module) -> fx.GraphModule | None:
@@ -45,7 +61,8 @@ def trace(module: nn.Module) -> fx.GraphModule | None:
 
 def only_use(graph: fx.Graph, target: Any) -> bool:
     """Whether one node alone calls the layer named ``target``: weights may then be changed."""
-    return sum(node.op == "call_module" and node.target == target for node in graph.nodes) == 1
+    calls = [node for node in graph.nodes if node.op == "call_module" and node.target == target]
+    return len(calls) == 1
 
 
 def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Module, nn.Module]]:
@@ -63,6 +80,22 @@ def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Module, nn.Modu
             and _same_axis(modules[before.target], norm)
         ):
             yield node, modules[before.target], norm
+
+
+def _left(traced: fx.GraphModule) -> Iterator[tuple[str, Any]]:
+    """The batch norms over images that the graph calls."""
+    called = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
+    for name, layer in traced.named_modules():
+        if name in called and isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None:
+            yield name, layer
+
+
+def _as_convolution(norm: Any) -> nn.Conv2d:
+    channels = norm.num_features
+    layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+    nn.init.ones_(layer.weight)
+    _fold(layer, norm)
+    return layer.eval()
 
 
 def _same_axis(layer: nn.Module, norm: nn.Module) -> bool:

@@ -102,7 +102,7 @@ def _layers(module: nn.Module) -> Iterator[_Layer]:
             for matrix in _recurrent_weights(layer):
                 yield _Layer(name, matrix.size, [_signature(matrix)])
             continue
-        weight = getattr(layer, "weight", None)
+        weight: Any = getattr(layer, "weight", None)
         if not hasattr(weight, "detach") or weight.dim() < 2:
             continue
         values = weight.detach().cpu().numpy()
