@@ -63,7 +63,7 @@ def _summary(name: str, out: Path) -> str:
     report = json.loads((out / name / REPORT_NAME).read_text(encoding="utf-8"))
     held_out = report["held_out"]
     return (
-        f"{name:18} {report['cpu_seconds']:6.0f} s of CPU  accuracy {held_out['accuracy']:.3f}  "
+        f"{name:18} {report['seconds']:6.0f} s  accuracy {held_out['accuracy']:.3f}  "
         f"macro-F1 {held_out['macro_f1']:.3f}  margin {held_out['margin']:.2f}"
     )
 
