@@ -23,7 +23,7 @@ def test_every_clip_has_the_samples_of_its_manifest_entry(clips: list[Clip]) -> 
 
 def test_the_folder_holds_the_clips_of_the_manifest_in_less_than_3_mb() -> None:
     files = sorted(path.name for path in clips_folder().glob("*.flac"))
-    assert files == sorted(entry.file for entry in read_manifest())
+    assert files == sorted(entry.path for entry in read_manifest())
     assert sum(path.stat().st_size for path in clips_folder().iterdir()) < 3_000_000
 
 

@@ -98,6 +98,16 @@ def test_unknown_labels_are_left_out_and_counted(tmp_path: Path) -> None:
     assert found.describe_left_out().startswith("3 recordings left out")
 
 
+def test_other_labels_may_count_as_one(tmp_path: Path) -> None:
+    rows = [
+        {"path": f"{n}.wav", "label": label} for n, label in enumerate(["cry", "dog", "", "cat"])
+    ]
+    manifest = write_manifest(tmp_path / "m.csv", rows)
+    found = read_recordings(manifest, ["cry", "other"], rest="other")
+    assert found.counts == {"cry": 1, "other": 2}
+    assert found.left_out == {"(no label)": 1}
+
+
 def test_sub_folders_are_labels(tmp_path: Path) -> None:
     for name in ("cry/b.wav", "cry/deep/a.WAV", "other/c.flac", "cry/notes.txt", "cry/.hidden.wav"):
         path = tmp_path / name

@@ -25,7 +25,7 @@ class ClipEntry:
     """One line of ``clips/manifest.csv``.
 
     Attributes:
-        file: name of the FLAC file beside the manifest.
+        path: name of the FLAC file beside the manifest.
         label: ``"cry"`` or ``"noise"``.
         kind: the cry's reason as its uploader gave it, or what the noise is.
         source: the corpus and its file name, or the synthesis and its seed.
@@ -35,7 +35,7 @@ class ClipEntry:
         sha256: of the samples as little-endian int16, not of the file.
     """
 
-    file: str
+    path: str
     label: str
     kind: str
     source: str
@@ -47,7 +47,7 @@ class ClipEntry:
     @property
     def name(self) -> str:
         """The file's name without its ending."""
-        return self.file.removesuffix(".flac")
+        return self.path.removesuffix(".flac")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def read_manifest() -> list[ClipEntry]:
 def manifest_entry(row: dict[str, str]) -> ClipEntry:
     """One row of the manifest, with its numbers read."""
     return ClipEntry(
-        file=row["file"],
+        path=row["path"],
         label=row["label"],
         kind=row["kind"],
         source=row["source"],
@@ -118,9 +118,9 @@ def _loaded(label: str | None) -> Iterator[Clip]:
     for entry in read_manifest():
         if label not in (None, entry.label):
             continue
-        with (clips_folder() / entry.file).open("rb") as stream:
+        with (clips_folder() / entry.path).open("rb") as stream:
             samples, sample_rate = soundfile.read(stream, dtype="int16")
         if sample_rate != entry.sample_rate or pcm_sha256(samples) != entry.sha256:
-            raise BabycryError(f"{entry.file} is not the clip in manifest.csv: reinstall the bench")
+            raise BabycryError(f"{entry.path} is not the clip in manifest.csv: reinstall the bench")
         samples.flags.writeable = False
         yield Clip(entry.name, entry.label, entry.kind, samples, sample_rate)

@@ -241,7 +241,7 @@ def _write_clip(
     )
     write_whole(folder / f"{name}.flac", flac.getvalue())
     return ClipEntry(
-        file=f"{name}.flac",
+        path=f"{name}.flac",
         label=label,
         kind=kind,
         source=source,

@@ -33,6 +33,8 @@ from babycry_edge.whole_file import write_whole
 DOCS = Path("docs/zoo.md")
 RESULTS = Path("bench/results")
 START = "<!-- make zoo writes this -->\n"
+WORST_LAYERS = 3
+_FOUND = ("float_operators", "arena_bytes")
 _EFFORT = Effort(rounds=5, block_s=0.3, min_calls=5, max_calls=200)
 _ENGINES = {".onnx": "onnx", ".tflite": "tflite"}
 
@@ -205,6 +207,23 @@ def _convert_all(systems: Sequence[System], options: argparse.Namespace) -> list
     return [system.name for system, status in zip(systems, statuses, strict=True) if status]
 
 
+def summary(report: dict[str, Any]) -> dict[str, Any]:
+    """A conversion's report without what only its page needs: all but the worst layers, say."""
+    kept = ("verdict", "gates", "checkpoint", "calibration", "network", "onnx_vs_tflite")
+    layers = {form: ranking[:WORST_LAYERS] for form, ranking in report["layers"].items()}
+    files = [
+        {key: item[key] for key in ("name", "format", "precision", "bytes", "sha256", *_FOUND)}
+        for item in report["files"]
+    ]
+    return {
+        **{key: report[key] for key in kept},
+        "engines": report["engines"],
+        "files": files,
+        "layers": layers,
+        "versions": report["versions"],
+    }
+
+
 def _record(systems: Sequence[System]) -> dict[str, Any]:
     times = latency(systems)
     return {
@@ -214,7 +233,7 @@ def _record(systems: Sequence[System]) -> dict[str, Any]:
         "systems": {
             system.name: {
                 "training": json.loads((system.folder / "training.json").read_text()),
-                "conversion": json.loads(system.report.read_text()),
+                "conversion": summary(json.loads(system.report.read_text())),
                 "latency_ms": times.get(system.name, {}),
             }
             for system in systems

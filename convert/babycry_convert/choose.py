@@ -26,8 +26,8 @@ Windows = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]
 Logits = npt.NDArray[Any]
 
-#: A candidate that loses so little ends the search: a hundredth of the logits' size.
-NEGLIGIBLE_LOSS = 0.01
+#: A candidate that loses so little ends the search: a fiftieth of the logits' size.
+NEGLIGIBLE_LOSS = 0.02
 
 #: Above this loss other preparations are tried, each of which takes an export and new ranges.
 ACCEPTABLE_LOSS = 0.05

@@ -118,7 +118,7 @@ def _show(conversion: Conversion, as_json: bool) -> None:
         return
     for gate in report["gates"]:
         verdict = "pass" if gate["passed"] else "FAIL"
-        print(f"{verdict}  {gate['name']}: {gate['value']} (bound {gate['bound']})")
+        print(f"{verdict}  {gate["name"]}: {gate["value"]:.4f} (bound {gate["bound"]})")
     for note in conversion.notes:
         print(f"note: {note}")
     for path in conversion.files:

@@ -53,8 +53,8 @@ def gather(
         BabycryError: nothing there, nothing readable, only silence, or labels that the recipe does
             not name.
     """
-    labels = recipe.labels.names
-    given = read_recordings(calibration, labels)
+    labels, rest_label = recipe.labels.names, recipe.labels.rest or None
+    given = read_recordings(calibration, labels, rest=rest_label)
     notes = [given.describe_left_out()]
     if held_out is None:
         rest, judged = split(given, seed=recipe.calibration.seed)
@@ -63,7 +63,7 @@ def gather(
             "group: give --held-out for a set of your own"
         )
     else:
-        read = read_recordings(held_out, labels)
+        read = read_recordings(held_out, labels, rest=rest_label)
         notes.append(read.describe_left_out())
         rest, judged = given.items, read.items
 

@@ -56,11 +56,15 @@ class Image:
 
 @dataclass(frozen=True)
 class Labels:
-    """The outputs' names in order, the one to detect, and what turns logits into scores."""
+    """The outputs' names in order, the one to detect, and what turns logits into scores.
+
+    ``rest``: the name that recordings with any other label count as; "" leaves those out.
+    """
 
     names: tuple[str, ...]
     target: str = "cry"
     activation: Activation = "softmax"
+    rest: str = ""
 
 
 @dataclass(frozen=True)
@@ -284,6 +288,8 @@ def _check(recipe: Recipe) -> None:
         raise BabycryError("recipe: [labels] names must list each label once")
     if labels.target not in labels.names:
         raise BabycryError(f"recipe: [labels] target {labels.target!r} is none of the names")
+    if labels.rest and labels.rest not in labels.names:
+        raise BabycryError(f"recipe: [labels] rest {labels.rest!r} is none of the names")
     if not 1 <= window.hop_frames <= window.frames:
         raise BabycryError("recipe: [window] hop_frames must lie between 1 and frames")
     if recipe.calibration.count < 1:

@@ -6,7 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from babycry_edge.errors import BabycryError
@@ -59,7 +59,10 @@ class Recordings:
 
 
 def read_recordings(
-    path: Path, labels: Sequence[str] | None = None, root: Path | None = None
+    path: Path,
+    labels: Sequence[str] | None = None,
+    root: Path | None = None,
+    rest: str | None = None,
 ) -> Recordings:
     """Read a manifest or a folder.
 
@@ -68,6 +71,8 @@ def read_recordings(
             number); a folder with a ``manifest.csv``; a folder with one sub-folder a label; or a
             folder of sound files, which then have no labels.
         labels: what to keep; other labels are counted and left out. None keeps all.
+        rest: the one of ``labels`` that recordings with any other label count as; None leaves
+            those out.
         root: where a manifest's paths begin; by default the manifest's own folder.
 
     Returns:
@@ -85,7 +90,14 @@ def read_recordings(
         manifest = path / MANIFEST_NAME if path.is_dir() else path
         found = _read_manifest(manifest, root or manifest.parent)
     _check_folds(path, found)
+    if rest is not None and labels is not None:
+        found = [_relabelled(item, labels, rest) for item in found]
     return _keep_labels(path, found, labels)
+
+
+def _relabelled(item: Recording, labels: Sequence[str], rest: str) -> Recording:
+    known = item.label is None or item.label in labels
+    return item if known else replace(item, label=rest)
 
 
 def _read_manifest(path: Path, root: Path) -> list[Recording]:
