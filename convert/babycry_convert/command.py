@@ -118,7 +118,8 @@ def _show(conversion: Conversion, as_json: bool) -> None:
         return
     for gate in report["gates"]:
         verdict = "pass" if gate["passed"] else "FAIL"
-        print(f"{verdict}  {gate["name"]}: {gate["value"]:.4f} (bound {gate["bound"]})")
+        value = f"{gate['name']}: {gate['value']:.4f} (bound {gate['bound']})"
+        print(f"{verdict}  {value}")
     for note in conversion.notes:
         print(f"note: {note}")
     for path in conversion.files:

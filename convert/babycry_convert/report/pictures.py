@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,10 +121,11 @@ def _png(paint: Callable[[Any, _Theme], Any], theme: _Theme) -> tuple[str, tuple
         paint(figure, theme)
         file = io.BytesIO()
         # The library's version would be in the file otherwise.
-        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
-        width, height = (round(float(side) * 96) for side in figure.get_size_inches())
-    encoded = base64.b64encode(file.getvalue()).decode("ascii")
-    return f"data:image/png;base64,{encoded}", (width, height)
+        options: Any = {"metadata": {"Software": None}, "bbox_inches": "tight", "pad_inches": 0.05}
+        figure.savefig(file, format="png", dpi=_DPI, **options)
+    data = file.getvalue()
+    width, height = (round(side * 96 / _DPI) for side in struct.unpack(">II", data[16:24]))
+    return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}", (width, height)
 
 
 def _layers(figure: Any, theme: _Theme, layers: Mapping[Any, Sequence[LayerFigures]]) -> None:
@@ -151,7 +153,7 @@ def _layers(figure: Any, theme: _Theme, layers: Mapping[Any, Sequence[LayerFigur
         axis.set_axisbelow(True)
         rest = len(shown[form]) - len(ranking)
         axis.set_title(f"{title}, the {len(ranking)} worst" if rest else title)
-        axis.set_xlabel("SQNR in dB: bar = this operator alone, | = the file up to here")
+        axis.set_xlabel("SQNR in dB: bar alone, | up to here")
 
 
 def _short(layer: LayerFigures) -> str:
