@@ -30,7 +30,7 @@ Logits = npt.NDArray[Any]
 NEGLIGIBLE_LOSS = 0.02
 
 #: Above this loss other preparations are tried, each of which takes an export and new ranges.
-ACCEPTABLE_LOSS = 0.05
+ACCEPTABLE_LOSS = 0.03
 
 #: Calibration windows are thinned to so many, evenly; ranges hardly change with more.
 MOST_WINDOWS = 128
