@@ -198,7 +198,7 @@ def _convert_all(systems: Sequence[System], options: argparse.Namespace) -> list
         if options.reuse and system.report.is_file():
             done = all(gate["passed"] for gate in json.loads(system.report.read_text())["gates"])
             return 0 if done else 1
-        status = convert(system, options.out / "cache")
+        status = convert(system, options.out / "features")
         print(f"zoo: {system.name}: exit {status}", file=sys.stderr, flush=True)
         return status
 
