@@ -232,6 +232,75 @@ def test_a_truncated_checkpoint_is_refused(recordings: Path, tmp_path: Path) -> 
     assert "cut.onnx" in line
 
 
+def test_a_finished_tflite_is_wrapped_as_it_is(recordings: Path, tmp_path: Path) -> None:
+    from babycry_edge import Model
+
+    source = ROOT / "tests" / "models" / "fold0.tflite"
+    words = (source, "--recipe", "ds_cnn", "--calibration", recordings, "-o", tmp_path)
+    result = convert(*words, "--name", "wrapped")
+    assert result.returncode == 0, result.stderr
+    assert "taken as it is" in result.stdout
+    old, new = Model.load(source), Model.load(tmp_path / "wrapped.tflite")
+    assert new.metadata.name == "wrapped"
+    windows = np.random.default_rng(1).standard_normal((5, 100, 64)).astype(np.float32)
+    np.testing.assert_array_equal(old.logits(windows), new.logits(windows))
+
+
+def run_here(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """The command in this process: its status, and what it said on stderr."""
+    from babycry_edge.cli import main
+
+    status = main(["convert", *map(str, words)])
+    return status, capsys.readouterr().err
+
+
+def test_a_pickle_with_code_is_refused_and_never_run(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    marker = tmp_path / "ran"
+
+    class Attack:
+        def __reduce__(self) -> Any:
+            return Path.touch, (marker,)
+
+    path = tmp_path / "attack.pt"
+    torch.save({"state_dict": Attack()}, path)
+    words = (path, "--recipe", "ds_cnn", "--calibration", recordings, "-o", tmp_path / "o")
+    status, said = run_here(capsys, *words)
+    assert status == 2
+    assert "--trust-pickle" in said
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("arch", "named"),
+    [
+        ("no_such_module:Net", "no_such_module"),
+        ("torch.nn:NoSuchClass", "NoSuchClass"),
+        ("json:JSONDecoder", "JSONDecoder"),
+        ("justaname", "justaname"),
+    ],
+)
+def test_a_wrong_architecture_is_named(
+    arch: str,
+    named: str,
+    recordings: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import torch
+
+    path = tmp_path / "net.pt"
+    torch.save({"weight": torch.zeros(2, 2)}, path)
+    words = (path, "--recipe", "ds_cnn", "--calibration", recordings, "-o", tmp_path / "o")
+    status, said = run_here(capsys, *words, "--arch", arch)
+    assert status == 2
+    assert len(said.strip().splitlines()) == 1
+    assert named in said
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing(
     recordings: Path, cache: Path, tmp_path: Path, converted: object
 ) -> None:

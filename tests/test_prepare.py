@@ -20,6 +20,7 @@ from babycry_convert.prepare.fold_batch_norm import (  # noqa: E402
     fold_batch_norm,
     has_separate_norms,
 )
+from babycry_convert.prepare.fold_into_next import fold_into_next  # noqa: E402
 
 Windows = npt.NDArray[np.float32]
 
@@ -253,3 +254,30 @@ def test_the_shift_is_that_of_the_layer(groups: int) -> None:
         changed.bias.copy_(layer.bias)
         expected = (changed(x) - layer(x))[0, :, 0, 0]
     torch.testing.assert_close(_shift(layer, means), expected, atol=1e-5, rtol=1e-3)
+
+
+class NormFirst(nn.Module):
+    """A head as YAMNet's: batch norm on the embedding, dropout, then linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(12)
+        self.dropout = nn.Dropout(0.3)
+        self.first = nn.Linear(12, 9)
+        self.second = nn.Linear(9, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.mean(dim=(1, 2))
+        return self.second(torch.relu(self.first(self.dropout(self.norm(rows)))))
+
+
+def test_a_norm_in_front_of_a_linear_layer_goes_into_it(windows: Windows) -> None:
+    network = hub(uneven(NormFirst()))
+    folded = fold_into_next(network)
+    assert not used_norms(folded)
+    assert {"first", "second"} <= set(dict(folded.module.named_modules()))
+    np.testing.assert_allclose(logits(folded, windows), logits(network, windows), atol=1e-4)
+
+
+def test_a_network_without_such_a_norm_is_the_same_object(network: Network) -> None:
+    assert fold_into_next(network) is network
