@@ -162,3 +162,28 @@ def test_windows_are_spread_evenly() -> None:
     windows = np.arange(100, dtype=np.float32).reshape(100, 1, 1)
     assert spread(windows, 4).reshape(-1).tolist() == [0, 33, 66, 99]
     assert spread(windows[:3], 4).shape == (3, 1, 1)
+
+
+def test_the_border_before_a_max_pool_is_no_loss() -> None:
+    """ResNets: litert-torch pads a max pool with about the least float, which int8 cannot hold."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("litert_torch")
+    from babycry_convert.writers.tflite_float import export_tflite
+    from babycry_convert.writers.tflite_int8 import quantize_tflite
+
+    nn = torch.nn
+    torch.manual_seed(3)
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+        nn.Conv2d(6, 4, 3),
+        nn.Flatten(),
+        nn.Linear(4 * 6 * 4, 2),
+    ).eval()
+    windows = np.random.default_rng(5).standard_normal((12, 16, 12)).astype(np.float32)
+    real = export_tflite(network, 16, 12)
+    figures = compare_layers(real, quantize_tflite(real, windows), "tflite", windows)
+    (padding,) = [layer for layer in figures if layer.operator == "PADV2"]
+    assert padding.local_sqnr_db > 60
+    assert figures[0].local_sqnr_db > 25

@@ -145,7 +145,7 @@ def zoo_table(record: dict[str, Any]) -> str:
 
 def _row(name: str, of: dict[str, Any]) -> list[str]:
     report = of["conversion"]
-    engines, network = report["engines"], report["network"]
+    engines, network, times = report["engines"], report["network"], of["latency_ms"]
     sizes = {
         (item["format"], item["precision"]): f"{item['bytes'] / 1000:.0f}"
         for item in report["files"]
@@ -161,7 +161,7 @@ def _row(name: str, of: dict[str, Any]) -> list[str]:
         _quality(engines["tflite"]["int8"]) if "tflite" in engines else "none",
         " / ".join(f"{engine['agreement']['value']:.3f}" for engine in engines.values()),
         " / ".join(sizes.get((form, "int8"), sizes.get((form, "float"), "")) for form in engines),
-        " / ".join(f"{of['latency_ms'][form]:.3g}" for form in engines),
+        " / ".join(f"{times[form]:.3g}" if form in times else "not written" for form in engines),
     ]
 
 

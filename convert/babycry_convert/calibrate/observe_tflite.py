@@ -13,7 +13,7 @@ from babycry_convert.quiet import quiet
 from babycry_convert.writers.operators import read_operators, text
 
 #: Before a max pool the border is filled with about the least float, which is no value to cover.
-_PADDING = -3e38
+PADDING = -3e38
 
 #: The inputs of one run of a signature by their names.
 Sample = Mapping[str, npt.NDArray[Any]]
@@ -63,7 +63,7 @@ def observe_signatures(
                 runner(**sample)
                 for index, name in tensors[graph]:
                     values = interpreter.get_tensor(index, graph)
-                    take(name, values[values > _PADDING] if name in padded else values)
+                    take(name, values[values > PADDING] if name in padded else values)
                 if progress is not None:
                     progress()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_convert.calibrate.observe_tflite import PADDING
 from babycry_convert.report.causes import Cause, Evidence, likely_cause
 from babycry_convert.report.sqnr import energy, sqnr_db
 from babycry_convert.report.trace import Place, Sample, Trace, Values, WeightPair
@@ -129,11 +130,14 @@ class _Sums:
         self.peaks: Values = np.zeros(0, np.float32)
 
     def add(self, sample: Sample, place: Place) -> None:
-        real, int8 = sample.real, sample.int8
+        int8 = sample.int8
+        # What a max pool is padded with is no value to store.
+        real = np.where(sample.real > PADDING, sample.real, int8)
+        alone = np.where(sample.local > PADDING, sample.local, int8)
         low, high = place.limits
         # A value that leaves the range only because the inputs were wrong is not this layer's loss.
         inside = (real >= low) & (real <= high)
-        local = np.where(inside, np.clip(sample.local, low, high), sample.local)
+        local = np.where(inside, np.clip(alone, low, high), alone)
         self.count += local.size
         self.signal += energy(real)
         self.noise += energy(real - int8)

@@ -53,7 +53,7 @@ BUDGETS: dict[str, Budget] = {
     "genre_cnn_deep": Budget((Phase(600, 3e-3),), safetensors=True),
     "mobilenet_v2": Budget((Phase(400, 2e-3, 96), Phase(60, 5e-4))),
     "mobilenet_v3_large": Budget((Phase(500, 2e-3, 64), Phase(150, 1e-3))),
-    "resnet18": Budget((Phase(350, 1.5e-3, 48), Phase(60, 5e-4))),
+    "resnet18": Budget((Phase(450, 1.5e-3, 48), Phase(90, 5e-4))),
     "resnet50": Budget((Phase(300, 1.5e-3, 48), Phase(45, 4e-4))),
     "vggish_lstm": Budget((Phase(300, 1e-3),), he_weights=True),
     "yamnet_head": Budget((Phase(1000, 2e-3),), batch=64, train_hop=1, masks=False),
