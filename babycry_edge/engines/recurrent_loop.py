@@ -90,6 +90,11 @@ class RecurrentLoop:
         self._output = _only(self._head, self._head.outputs)
         self._check()
 
+    def warm_up(self) -> None:
+        """One run over zeros: the engine makes its plans, and its remarks, now."""
+        given = self._body.inputs[self._input]
+        self.run(np.zeros(given.shape, given.dtype))
+
     def run(self, tensor: Array) -> Array:
         """One window in the body's shape and dtype -> the head's output."""
         sequence = self._body.call(**{self._input: tensor})[self._sequence][0]

@@ -46,6 +46,7 @@ class _Interpreter:
 class _InterpreterInParts:
     def __init__(self, interpreter: Any, recurrence: Recurrence, name: str, version: str) -> None:
         self._loop = RecurrentLoop(interpreter, recurrence)
+        self._loop.warm_up()
         self.name = name
         self.version = version
 

@@ -13,10 +13,8 @@ from babycry_convert.choose import NEGLIGIBLE_LOSS, Candidate, Settings, compare
 from babycry_convert.hub import Network
 from babycry_convert.recipe import CalibrationPlan, Recipe
 from babycry_convert.recurrence import Form, RecurrentFiles, RecurrentParts
-from babycry_edge.engines.tflite_engine import open_litert
+from babycry_convert.targets import tflite_logits
 from babycry_edge.progress import Track
-from babycry_edge.quantized_io import dequantize, quantize
-from babycry_edge.tflite_file import read_tflite
 
 Windows = npt.NDArray[np.float32]
 
@@ -48,7 +46,9 @@ def choose_recurrent(
     for ranges in _methods(recipe.calibration):
         advance = track(f"tflite: {ranges}", 1)
         files = parts.files(calibration, form, _finder(ranges))
-        figures = compare(reference, _logits(files, judged), activation)
+        figures = compare(
+            reference, tflite_logits(files.int8_tflite, judged, files.recurrence), activation
+        )
         advance()
         candidate = Candidate("tflite", Settings(ranges), figures)
         tried.append(candidate)
@@ -73,14 +73,3 @@ def _methods(plan: CalibrationPlan) -> tuple[RangeSettings, ...]:
 
 def _finder(settings: RangeSettings) -> Callable[[Any], dict[str, tuple[float, float]]]:
     return lambda feed: dict(Observations(feed).ranges(settings))
-
-
-def _logits(files: RecurrentFiles, windows: Windows) -> npt.NDArray[np.float32]:
-    engine = open_litert(files.int8_tflite, 1, files.recurrence)
-    file = read_tflite(files.int8_tflite)
-    (given,), (taken,) = file.inputs, file.outputs
-    rows = [
-        dequantize(engine.run(quantize(window.reshape(given.shape), given)), taken).reshape(-1)
-        for window in windows
-    ]
-    return np.stack(rows)

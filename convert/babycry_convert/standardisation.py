@@ -15,6 +15,7 @@ from torch import fx, nn
 
 from babycry_convert.hub import Network
 from babycry_convert.hub_input import attribute
+from babycry_convert.prepare.fold_batch_norm import factor_and_shift
 
 #: A smaller factor than this takes a value out of the row and cannot be undone.
 _LEAST_SLOPE = 1e-20
@@ -132,11 +133,8 @@ def _line_of_batch_norm(
 ) -> tuple[Any, Any] | None:
     if layer.num_features != values or layer.running_mean is None or layer.running_var is None:
         return None
-    slope = 1 / np.sqrt(_numbers(layer.running_var) + layer.eps)
-    if layer.weight is not None:
-        slope = slope * _numbers(layer.weight)
-    offset = -_numbers(layer.running_mean) * slope
-    return slope, offset if layer.bias is None else offset + _numbers(layer.bias)
+    slope, offset = factor_and_shift(layer)
+    return slope.numpy(), offset.numpy()
 
 
 def _constant(traced: fx.GraphModule, argument: Any, values: int) -> Any:

@@ -105,7 +105,8 @@ def _same_axis(layer: nn.Module, norm: nn.Module) -> bool:
     return bool(width == norm.num_features)
 
 
-def _fold(layer: Any, norm: Any) -> None:
+def factor_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a batch norm with running statistics does to a channel, float64 ``(channels,)`` each."""
     with torch.no_grad():
         factor = torch.rsqrt(norm.running_var.double() + norm.eps)
         if norm.weight is not None:
@@ -113,6 +114,12 @@ def _fold(layer: Any, norm: Any) -> None:
         shift = -norm.running_mean.double() * factor
         if norm.bias is not None:
             shift = shift + norm.bias.double()
+    return factor, shift
+
+
+def _fold(layer: Any, norm: Any) -> None:
+    factor, shift = factor_and_shift(norm)
+    with torch.no_grad():
         bias = shift if layer.bias is None else layer.bias.double() * factor + shift
         shape = (-1,) + (1,) * (layer.weight.dim() - 1)
         layer.weight = nn.Parameter((layer.weight.double() * factor.view(shape)).float())

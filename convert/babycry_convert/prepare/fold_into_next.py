@@ -13,7 +13,7 @@ import torch
 from torch import fx, nn
 
 from babycry_convert.hub import Network
-from babycry_convert.prepare.fold_batch_norm import only_use, trace
+from babycry_convert.prepare.fold_batch_norm import factor_and_shift, only_use, trace
 
 _PASSED = (nn.Dropout, nn.Identity)
 
@@ -64,13 +64,8 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _fold(norm: Any, linear: Any) -> None:
+    factor, shift = factor_and_shift(norm)
     with torch.no_grad():
-        factor = torch.rsqrt(norm.running_var.double() + norm.eps)
-        if norm.weight is not None:
-            factor = factor * norm.weight.double()
-        shift = -norm.running_mean.double() * factor
-        if norm.bias is not None:
-            shift = shift + norm.bias.double()
         weight = linear.weight.double()
         bias = weight @ shift
         if linear.bias is not None:
