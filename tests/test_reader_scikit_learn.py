@@ -291,20 +291,3 @@ def test_a_bomb(tmp_path: Path) -> None:
             member.write(bytes(1 << 20))
     assert path.stat().st_size < 1 << 20
     one_line(path, request(), "too large when unpacked")
-
-
-def test_a_radial_machine_in_torch() -> None:
-    torch = pytest.importorskip("torch")
-    from babycry_convert.support_vectors import svm_to_torch
-
-    x, y = rows(), labels("two")
-    for model in (SVC(gamma=0.05), make_pipeline(StandardScaler(), SVC())):
-        model.fit(x, y)
-        with torch.no_grad():
-            given = svm_to_torch(model)(torch.from_numpy(x)).numpy()
-        np.testing.assert_allclose(given[:, 1], model.decision_function(x), atol=2e-5)
-        np.testing.assert_array_equal(given.argmax(1), model.predict(x))
-    with pytest.raises(BabycryError, match="two classes"):
-        svm_to_torch(SVC().fit(x, labels("three")))
-    with pytest.raises(BabycryError, match="only an SVC behind"):
-        svm_to_torch(LogisticRegression().fit(x, y))
