@@ -491,7 +491,8 @@ def test_no_module_of_keras_is_loaded_by_looking_for_a_reader() -> None:
         f"print(find_reader(Path({str(FIXTURES / 'keras2_crnn.h5')!r})));"
         "print('keras' in sys.modules, 'torch' in sys.modules, 'sklearn' in sys.modules)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    path = os.pathsep.join(p for p in sys.path if p)
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
