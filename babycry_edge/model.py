@@ -227,10 +227,7 @@ def features_sha256(cut: Windows) -> str:
 
 def _file_metadata(file: ModelFile) -> ModelMetadata:
     if file.metadata_json is None:
-        raise BabycryError(
-            "carries no babycry_edge metadata: convert its checkpoint with "
-            "babycry_convert.convert.convert_module"
-        )
+        raise BabycryError("carries no babycry_edge metadata: convert it with babycry-edge convert")
     return parse_metadata(file.metadata_json)
 
 
