@@ -613,3 +613,20 @@ def test_detect_runs_a_model_in_parts(detector_file: Path, tmp_path: Path) -> No
     record = json.loads(done.stdout)
     assert record["detected"] is True
     assert record["engine"].startswith("litert")
+
+
+def test_ranges_do_not_depend_on_the_number_of_threads() -> None:
+    """BLAS adds a product of this size in another order on two threads than on one."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    from babycry_convert.recurrence.cell import affine
+
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((64, 128)).astype(np.float32)
+    weights = rng.standard_normal((192, 128)).astype(np.float32)
+
+    def product(threads: int) -> np.ndarray:
+        with threadpoolctl.threadpool_limits(threads):
+            return affine(values, weights)
+
+    np.testing.assert_array_equal(product(1), product(2))
+    np.testing.assert_allclose(product(1), values @ weights.T, atol=1e-4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,26 @@ def draw_up(
     """
     if source.finished is not None:
         return _wrapped(source.finished, metadata, order.name)
+    with _one_thread():
+        return _quantised(source, metadata, material, order, track)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """torch on one thread: sums, and so bytes, do not depend on how many the machine has."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _quantised(
+    source: Source, metadata: ModelMetadata, material: Material, order: Order, track: Track
+) -> DrawnUp:
     assert source.network is not None
     network, recipe = source.network, order.recipe
     calibration = _standardised(material.calibration.windows, metadata)

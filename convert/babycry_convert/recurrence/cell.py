@@ -239,8 +239,12 @@ def _cell_ranges(
     return ranges
 
 
-def _affine(values: Values, weights: Values, bias: Values | None = None) -> Values:
-    product: Values = values @ weights.T
+def affine(values: Values, weights: Values, bias: Values | None = None) -> Values:
+    """values (n, inputs), weights (outputs, inputs), bias (outputs,) to (n, outputs).
+
+    Not through BLAS, whose sums depend on the number of threads.
+    """
+    product: Values = np.einsum("ij,kj->ik", values, weights)
     return product if bias is None else product + bias
 
 
