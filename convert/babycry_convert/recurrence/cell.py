@@ -254,7 +254,7 @@ def _logistic(values: Values) -> Values:
 
 
 _EVALUATE: dict[OperatorName, Callable[..., Values]] = {
-    "FULLY_CONNECTED": _affine,
+    "FULLY_CONNECTED": affine,
     "ADD": np.add,
     "SUB": np.subtract,
     "MUL": np.multiply,
