@@ -15,6 +15,7 @@ from babycry_convert.prepare.fold_batch_norm import fold_batch_norm, has_separat
 from babycry_convert.recipe import CalibrationPlan, Gates, Layers
 from babycry_convert.targets import ONNX, TFLITE, Target
 from babycry_edge.metadata import Activation
+from babycry_edge.model import activate
 from babycry_edge.model_file import ModelFormat
 
 if TYPE_CHECKING:
@@ -179,15 +180,8 @@ def choose(
 
 
 def scores(logits: npt.NDArray[Any], activation: Activation) -> Scores:
-    """Scores ``(n, n_outputs)`` of logits."""
-    values = logits.astype(np.float64)
-    if activation == "none":
-        return values
-    if activation == "sigmoid":
-        return 1.0 / (1.0 + np.exp(-values))
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    shares: Scores = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    """Scores ``(n, n_outputs)`` of logits, as the runtime makes them."""
+    return activate(logits, activation).astype(np.float64)
 
 
 def compare(reference: Logits, measured: Logits, activation: Activation) -> Figures:

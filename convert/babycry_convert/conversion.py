@@ -28,7 +28,6 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.metadata import ModelMetadata, Standardize
 from babycry_edge.model import activate
 from babycry_edge.progress import Track
-from babycry_edge.whole_file import write_whole
 
 if TYPE_CHECKING:
     from babycry_convert.draw_up import DrawnUp
@@ -110,10 +109,16 @@ def convert_checkpoint(order: Order, track: Track) -> Conversion:
         page = render(report, pictures)
         advance()
         written = order.accept_loss or all(gate["passed"] for gate in report["gates"])
+        pages = {
+            f"{order.name}.report.html": page,
+            f"{order.name}.report.json": f"{json.dumps(report, indent=1)}\n",
+        }
+        # Everything is on the disk before anything is in its place.
+        beside = [paths[0].with_name(name) for name in pages]
+        for path, text in zip(beside, pages.values(), strict=True):
+            path.write_bytes(text.encode())
+        place, _ = install(beside, order.output)
         files = tuple(install(paths, order.output)) if written else ()
-        place = order.output / f"{order.name}.report.html"
-        write_whole(place, page.encode())
-        write_whole(place.with_suffix(".json"), f"{json.dumps(report, indent=1)}\n".encode())
     return Conversion(report, place, files, written, notes)
 
 

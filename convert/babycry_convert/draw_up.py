@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from babycry_convert.choose import Candidate, ChosenFile, choose
+from babycry_convert.choose import Candidate, choose
 from babycry_convert.choose_recurrent import choose_recurrent
 from babycry_convert.convert import Draft
 from babycry_convert.hub import FinishedModel, Network
@@ -90,23 +90,21 @@ def _quantised(
     calibration = _standardised(material.calibration.windows, metadata)
     choice_windows = _standardised(material.choice.windows, metadata)
 
-    def chosen(target: Any) -> ChosenFile:
-        return choose(
-            network,
-            calibration,
-            choice_windows,
-            recipe.calibration,
-            layers=recipe.layers,
-            gates=recipe.gates,
-            activation=recipe.labels.activation,
-            targets=(target,),
-            progress=track,
-        ).files[target.format]
-
-    onnx = chosen(ONNX)
     parts, refusal = _parts(network)
+    choice = choose(
+        network,
+        calibration,
+        choice_windows,
+        recipe.calibration,
+        layers=recipe.layers,
+        gates=recipe.gates,
+        activation=recipe.labels.activation,
+        targets=(ONNX, TFLITE) if parts is None else (ONNX,),
+        progress=track,
+    )
+    onnx = choice.files["onnx"]
     if parts is None:
-        tflite = chosen(TFLITE)
+        tflite = choice.files["tflite"]
         files = RecurrentFiles(tflite.float_model, tflite.int8_model, None)
         candidates, settings = tflite.candidates, str(tflite.settings)
         pair = TensorPair(tflite.source, tflite.int8_model, tflite.names)

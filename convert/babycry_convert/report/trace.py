@@ -6,9 +6,9 @@ it is the run of float operators back to other places: a convolution with its Re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -84,3 +84,31 @@ class Trace(Protocol):
 
     def run(self, window: Values) -> Iterator[Sample]:
         """Samples of every place for one window ``(T, F)``; cells of a recurrence give many."""
+
+
+Key = TypeVar("Key", str, int)
+
+
+def makers_back_to(
+    tensor: Key,
+    makers: Mapping[Key, Any],
+    places: Container[Key],
+    taken: Callable[[Any], Iterable[Key]],
+) -> list[Any]:
+    """The operators that make a tensor out of other places, last one first.
+
+    Args:
+        tensor: an ONNX tensor's name, or a TFLite tensor's number.
+        makers: the operator that computes each tensor.
+        places: where the way back ends.
+        taken: the tensors that an operator takes.
+    """
+    found: list[Any] = []
+    waiting = [tensor]
+    while waiting:
+        operator = makers.get(waiting.pop())
+        if operator is None or any(operator is other for other in found):
+            continue
+        found.append(operator)
+        waiting.extend(source for source in taken(operator) if source not in places)
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from babycry_convert.report.trace import Place, Sample, Values, WeightPair
+from babycry_convert.report.trace import Place, Sample, Values, WeightPair, makers_back_to
 from babycry_convert.writers.onnx_int8 import preprocess
 from babycry_edge.engines.quiet import quiet_stderr
 from babycry_edge.errors import BabycryError
@@ -105,7 +105,7 @@ def _places(
     for name in order:
         quantize = stored[name]
         scale, zero_point = _back(int8, quantize, constants)
-        nodes = _makers_back_to(name, makers, set(stored))
+        nodes = makers_back_to(name, makers, set(stored), lambda node: node.input)
         pairs = [
             WeightPair(originals[key], weights[key][0], weights[key][1])
             for node in nodes
@@ -146,19 +146,6 @@ def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
         for info in (*graph.value_info, *graph.input, *graph.output)
         if info.type.tensor_type.HasField("shape")
     }
-
-
-def _makers_back_to(name: str, makers: dict[str, Any], places: set[str]) -> list[Any]:
-    """The nodes that make ``name`` out of other places, last one first."""
-    nodes: list[Any] = []
-    waiting = [name]
-    while waiting:
-        node = makers.get(waiting.pop())
-        if node is None or any(node is other for other in nodes):
-            continue
-        nodes.append(node)
-        waiting.extend(i for i in node.input if i not in places)
-    return nodes
 
 
 def _weights(

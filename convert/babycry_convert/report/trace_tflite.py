@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_convert.flatbuffer_model import content, pack, unpack
-from babycry_convert.report.trace import Place, Sample, Values, WeightPair
+from babycry_convert.report.trace import Place, Sample, Values, WeightPair, makers_back_to
 from babycry_convert.writers.operators import text
 from babycry_edge.engines.quiet import quiet_stderr
 from babycry_edge.errors import BabycryError
@@ -126,7 +126,9 @@ class TfliteTrace:
         start = len(self.places)
         chosen = [number for number in order if number in stored]
         for number in chosen:
-            nodes = _makers_back_to(number, makers, set(stored))
+            nodes = makers_back_to(
+                number, makers, set(stored), lambda operator: map(int, operator.inputs)
+            )
             self.places.append(
                 _place(real, theirs, int8, ours, number, stored[number], nodes, part)
             )
@@ -262,19 +264,6 @@ def _stored_tensors(root: Any, graph: Any, floats: dict[str, int]) -> dict[int, 
         if theirs is not None:
             stored.setdefault(theirs, number)
     return stored
-
-
-def _makers_back_to(number: int, makers: dict[int, Any], places: set[int]) -> list[Any]:
-    """The operators that make a tensor out of other places, last one first."""
-    nodes: list[Any] = []
-    waiting = [number]
-    while waiting:
-        node = makers.get(waiting.pop())
-        if node is None or any(node is other for other in nodes):
-            continue
-        nodes.append(node)
-        waiting.extend(int(i) for i in node.inputs if int(i) not in places)
-    return nodes
 
 
 def _place(
