@@ -204,7 +204,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
         _say(f"evaluated int8 in {engine}")
     if options.yamnet.is_file():
         systems["yamnet"] = evaluate_yamnet(corpus, options.data, options.yamnet)
-    _install(converted, options.folds, options.models)
+    _install(converted, options.folds, options.models, options.float_models)
     report = {
         "schema_version": 1,
         "made": datetime.now(timezone.utc).date().isoformat(),
@@ -262,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--folds", type=Path, default=Path("tests/models"))
     parser.add_argument("--models", type=Path, default=Path("babycry_edge/models"))
+    parser.add_argument("--float-models", type=Path, default=Path("bench/babycry_bench/models"))
     options = parser.parse_args(arguments)
     try:
         build(options)
@@ -276,10 +277,13 @@ def _evaluation(corpus: Corpus, scores: dict[str, Scores]) -> Evaluation:
     return Evaluation(scores, {name: figures(corpus.clips, scores[name]) for name in scores})
 
 
-def _install(converted: dict[str, ConvertedFiles], folds: Path, models: Path) -> None:
+def _install(
+    converted: dict[str, ConvertedFiles], folds: Path, models: Path, float_models: Path
+) -> None:
     for name, files in converted.items():
         if name == FULL:
             _copy((files.int8_onnx, files.int8_tflite), models)
+            _copy((files.float_onnx, files.float_tflite), float_models)
         else:
             _copy((files.float_onnx, files.int8_onnx, files.int8_tflite), folds)
 
