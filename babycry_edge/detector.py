@@ -134,6 +134,17 @@ class DetectorStream:
         self._n_samples += len(chunk)
         return self._take(batch)
 
+    def take_scores(self, scores: npt.NDArray[np.float32]) -> list[Event]:
+        """Take the next windows' scores, shape ``(k, n_labels)``: the rules for events alone.
+
+        Returns:
+            The events that began or ended.
+        """
+        found: list[Event] = []
+        for window_scores in scores:
+            found += self._take_window(window_scores)
+        return found
+
     def flush(self) -> list[Event]:
         """End the stream; returns the last events.
 
@@ -169,11 +180,7 @@ class DetectorStream:
         return max(0, metadata.frontend.samples_for(metadata.window_frames) - self._n_samples)
 
     def _take(self, batch: Windows) -> list[Event]:
-        found: list[Event] = []
-        if len(batch):
-            for scores in self.detector.model.scores(batch):
-                found += self._take_window(scores)
-        return found
+        return self.take_scores(self.detector.model.scores(batch)) if len(batch) else []
 
     def _take_window(self, scores: npt.NDArray[np.float32]) -> list[Event]:
         metadata = self.detector.model.metadata
