@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from babycry_bench.report import Record, Report
+from babycry_bench.accuracy_rows import accuracy_rows, data_line
+from babycry_bench.junit import verdict_line
+from babycry_bench.quantity_text import (
+    NOTHING,
+    count,
+    gate_value,
+    milliseconds,
+    percent,
+    size,
+    stage_title,
+)
+from babycry_bench.target_summary import divergence_lines, summarize
+from babycry_bench.terminal_table import line, number_table, shown_in
 
-MAX_COLUMNS = 100
+Record = Mapping[str, Any]
 
-_STAGE_TITLES = {
-    "frontend_window": "front-end, one window",
-    "frontend_clip": "front-end, one clip",
-    "capture": "recording from its file",
-    "resample": "resampling",
-    "frontend_hop": "front-end, one hop",
-    "network": "network, one window",
-    "smoothing": "smoothing, one window",
-    "pipeline": "whole pipeline, one clip",
-}
 _COLD_START_TITLES = {
     "to_first_features_ms": "import and first features",
     "load_ms": "load the model",
@@ -32,158 +32,269 @@ _COLD_START_TITLES = {
     "total_ms": "import to first score",
     "self_check_ms": "golden self-check",
 }
+_MEMORY_TITLES = {
+    "peak_rss_bytes": "peak memory of the process",
+    "frontend_rss_bytes": "of which before the engine",
+}
 _VERDICTS = {
     True: Text("pass", style="green"),
     False: Text("FAIL", style="bold red"),
     None: Text("skip", style="yellow"),
 }
+_SLOWEST_LAYERS = 3
+_MODELS_ABREAST = 3
+_UNIT_TITLES = {"ms": "ms", "cycles": "cycles", "instructions": "instr"}
 
 
-def print_report(report: Report, file: TextIO) -> None:
-    """Print latency, footprint, gates and verdict; colour only on a terminal."""
-    width = shutil.get_terminal_size().columns if file.isatty() else MAX_COLUMNS
-    console = Console(file=file, width=min(width, MAX_COLUMNS), highlight=False)
-    with console.capture() as capture:
-        console.print()
-        for line in _header(report):
-            console.print(line)
-        for table in (_latency(report), _footprint(report), _gates(report)):
-            console.print()
-            console.print(table)
-        console.print()
+def print_report(
+    report: Record, file: TextIO, html_path: Path | None = None, width: int | None = None
+) -> None:
+    """Print latency, targets, footprint, accuracy, gates and verdict; colour only on a terminal.
+
+    Args:
+        report: as the schema has it.
+        file: where to.
+        html_path: of the page, when one is written; it is the last line.
+        width: columns, at most 100; that of the terminal unless given.
+    """
+    with shown_in(file, width) as show:
+        show("")
+        for text in _header(report):
+            show(text)
+        for table in _tables(report):
+            show("")
+            show(table)
+        show("")
         for note in _notes(report):
-            console.print(Padding(Text(f"note: {note}", style="yellow"), (0, 1)))
+            show(line(f"note: {note}", "yellow"))
+        for text in divergence_lines(report):
+            show(line(text, "red"))
         for failure in _failures(report):
-            console.print(Padding(Text(failure, style="red"), (0, 1)))
-        console.print(Padding(_verdict(report), (0, 1)))
-    for row in capture.get().splitlines():
-        print(row.rstrip(), file=file)
+            show(line(failure, "red"))
+        show(_verdict(report))
+    if html_path is not None:
+        # Never wrapped: it is there to be copied.
+        print(f" report: {html_path}", file=file)
 
 
-def _header(report: Report) -> Iterable[Text]:
-    build, machine = report.build, report.machine
-    cores = machine["cores"]
-    governor = f", governor {machine['governor']}" if machine["governor"] else ""
+def _header(report: Record) -> Iterable[Text]:
+    build, machine = report["build"], report["machine"]
+    commit = f" ({build['git_commit'][:12]})" if build["git_commit"] else ""
     yield Text.assemble(
         " ",
         (f"babycry-edge bench {build['babycry_edge']}", "bold"),
-        f", front-end in {build['instruction_set']}",
+        f"{commit}, front-end in {build['instruction_set']}",
     )
-    yield Text(
-        f" {machine['cpu'] or 'unknown CPU'}, cores: {cores}, "
-        f"{machine['architecture']}, {machine['operating_system']}, Python {build['python']}"
-        f"{governor}"
-    )
+    facts = [
+        machine["cpu"] or "unknown CPU",
+        f"cores: {machine['cores']}",
+        machine["architecture"],
+        machine["operating_system"],
+        f"Python {build['python']}" if build["python"] else None,
+        f"governor {machine['governor']}" if machine["governor"] else None,
+        f"on core {machine['pinned_core']}" if machine["pinned_core"] is not None else None,
+    ]
+    yield Text(" " + ", ".join(str(fact) for fact in facts if fact))
 
 
-def _table(title: str, *number_columns: str) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 0, 0, 1))
-    # On a narrow terminal the titles wrap and the numbers stay whole.
-    table.add_column(Text(title, style="bold not dim"))
-    for name in number_columns:
-        table.add_column(name, justify="right", no_wrap=True, min_width=6)
+def _tables(report: Record) -> Iterator[Table]:
+    units = dict.fromkeys(stage["unit"] for stage in report["stages"])
+    for unit in units:
+        yield _latency(report, unit)
+    if report["targets"]:
+        yield _targets(report)
+    started = [model for model in report["models"] if model.get("cold_start")]
+    for models in _abreast(started):
+        yield _footprint(models)
+    if report.get("energy"):
+        yield _energy(report["energy"])
+    for accuracy in _abreast(report.get("accuracy", [])):
+        yield _accuracy(accuracy)
+    yield _gates(report)
+
+
+def _abreast(items: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """``items`` in groups that a terminal holds side by side."""
+    for start in range(0, len(items), _MODELS_ABREAST):
+        yield items[start : start + _MODELS_ABREAST]
+
+
+def _latency(report: Record, unit: str) -> Table:
+    """This machine's stages by one clock."""
+    short = _UNIT_TITLES[unit]
+    columns = [f"p50 {short}", "+/-", "p95", "p99", "max", "calls"]
+    factors = any(stage["real_time_factor"] for stage in report["stages"] if stage["unit"] == unit)
+    table = number_table("Latency", [*columns, *(["RTF p95"] if factors else [])])
+    described = {model["model"]: model for model in report["models"]}
+    groups: dict[str | None, list[Record]] = {}
+    for stage in report["stages"]:
+        if stage["unit"] == unit:
+            groups.setdefault(stage["model"], []).append(stage)
+    for name, stages in groups.items():
+        table.add_row(_model_title(name, described.get(name or "")))
+        layers = [stage for stage in stages if stage["stage"] == "layer"]
+        slowest = sorted(layers, key=lambda layer: -layer["p50"])[:_SLOWEST_LAYERS]
+        for stage in stages:
+            if stage["stage"] != "layer":
+                table.add_row(*_latency_cells(stage, factors))
+        for stage in slowest:
+            table.add_row(*_latency_cells(stage, factors))
+        if len(layers) > len(slowest):
+            table.add_row(Text(f"  ({len(layers) - len(slowest)} faster layers)", style="dim"))
     return table
 
 
-def _latency(report: Report) -> Table:
-    table = _table("Latency", "p50 ms", "p95 ms", "p99 ms", "max ms", "count", "RTF p95")
-    for model in report.models:
-        table.add_row(f"{model['model']}, {model['engine']} {model['engine_version'] or ''}")
-        for stage in report.stages:
-            if stage["model"] == model["model"] and stage["stage"] != "layer":
-                table.add_row(*_latency_cells(stage))
-    return table
+def _model_title(name: str | None, model: Record | None) -> str:
+    if name is None:
+        return "no model"
+    if model is None:
+        return name
+    threads = f", {model['threads']} threads" if model["threads"] > 1 else ""
+    engine = f"{model['engine']} {model['engine_version'] or ''}".rstrip()
+    return f"{name}, {model['precision']}, {engine}{threads}"
 
 
-def _latency_cells(stage: Record) -> list[str]:
-    times = [f"{stage[key]:.3f}" for key in ("p50", "p95", "p99", "max")]
-    factor = f"{stage['real_time_factor']['p95']:.5f}"
-    title = f"  {_STAGE_TITLES.get(stage['stage'], stage['stage'])}"
-    if stage["stage"].startswith("frontend"):
+def _latency_cells(stage: Record, factors: bool) -> list[str]:
+    figures = [_figure(stage[key], stage["unit"]) for key in ("p50", "p95", "p99", "max")]
+    factor = stage["real_time_factor"]
+    title = f"  {stage_title(stage)}"
+    if stage["profile"]:
+        title += f", {stage['profile']}"
+    if stage["audio_s"] and stage["stage"].startswith("frontend"):
         title += f" ({stage['audio_s']:.3g} s)"
-    return [title, *times, str(stage["count"]), factor]
+    cells = [title, figures[0], _half_width(stage), *figures[1:], str(stage["count"])]
+    if factors:
+        cells.append(NOTHING if factor is None else f"{factor['p95']:.5f}")
+    return cells
 
 
-def _footprint(report: Report) -> Table:
-    table = _table("Cold start and footprint", *(model["model"] for model in report.models))
-    starts = [model["cold_start"] for model in report.models]
+def _figure(value: float, unit: str) -> str:
+    if unit != "ms":
+        return count(value)
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+
+
+def _half_width(stage: Record) -> str:
+    """Half of the interval of p50, relative to p50."""
+    ends = stage["p50_interval"]
+    if ends is None or not stage["p50"]:
+        return NOTHING
+    return percent((ends[1] - ends[0]) / 2 / stage["p50"])
+
+
+def _targets(report: Record) -> Table:
+    table = number_table("Targets", ())
+    table.add_column("parity", overflow="fold")
+    for name in ("hop", "inference", "flash", "RAM", "stack"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for record in report["targets"]:
+        one = summarize(record)
+        style = {True: "bold red", False: "green", None: "yellow"}[one.differs]
+        word = {True: one.parity, False: f"exact: {one.parity}", None: one.parity}[one.differs]
+        figures = (one.hop, one.network, one.flash, one.ram, one.stack)
+        table.add_row(f"  {one.name}", Text(word, style=style), *figures)
+    return table
+
+
+def _footprint(models: Sequence[Record]) -> Table:
+    table = number_table("Cold start and footprint", (model["model"] for model in models))
+    starts = [model["cold_start"] for model in models]
     for key, title in _COLD_START_TITLES.items():
-        table.add_row(f"  {title}", *(_milliseconds(start[key]) for start in starts))
-    for key, title in (
-        ("peak_rss_bytes", "peak memory of the process"),
-        ("frontend_rss_bytes", "of which before the engine"),
-    ):
-        table.add_row(f"  {title}", *(_bytes(start[key]) for start in starts))
-    table.add_row("  model file", *(_bytes(model["size_bytes"]) for model in report.models))
+        table.add_row(f"  {title}", *(milliseconds(start.get(key)) for start in starts))
+    for key, title in _MEMORY_TITLES.items():
+        table.add_row(f"  {title}", *(size(start.get(key)) for start in starts))
+    table.add_row("  model file", *(size(model["size_bytes"]) for model in models))
     return table
 
 
-def _gates(report: Report) -> Table:
-    table = _table("Gates", "worst value", "bound", "checks", "verdict")
-    for name in dict.fromkeys(record["gate"] for record in report.gates):
-        records = [record for record in report.gates if record["gate"] == name]
-        worst = _worst(records)
-        unit = "bytes" if worst["unit"] == "bytes" else ""
-        limit = f"{worst['operator']} {_value(worst['bound'], unit)}"
-        value = "skipped" if "skipped" in worst else _value(worst["value"], worst["unit"])
-        table.add_row(f"  {name}", value, limit, str(len(records)), _VERDICTS[worst["passed"]])
+def _energy(energy: Record) -> Table:
+    table = number_table("Energy", (energy["sensor"],))
+    table.add_row("  in all", f"{energy['joules']:.3g} J in {energy['seconds']:.3g} s")
+    if energy.get("joules_per_audio_s") is not None:
+        table.add_row("  for a second of audio", f"{1e3 * energy['joules_per_audio_s']:.3g} mJ")
     return table
 
 
-def _worst(records: list[Record]) -> Record:
+def _accuracy(accuracy: Sequence[Record]) -> Table:
+    table = number_table("Accuracy on recordings", (one["model"] for one in accuracy))
+    for title, *cells in accuracy_rows(accuracy):
+        table.add_row(f"  {title}", *cells)
+    return table
+
+
+def _gates(report: Record) -> Table:
+    table = number_table("Gates", ("worst value", "bound", "checks", "verdict"))
+    for name in dict.fromkeys(record["gate"] for record in report["gates"]):
+        records = [record for record in report["gates"] if record["gate"] == name]
+        worst = worst_of(records)
+        value = "skipped" if worst["passed"] is None else gate_value(worst["value"], worst["unit"])
+        table.add_row(
+            f"  {name}", value, _bound(worst), str(len(records)), _VERDICTS[worst["passed"]]
+        )
+    return table
+
+
+def _bound(record: Record) -> str:
+    if record["bound"] is None:
+        return "of baseline"
+    unit = "bytes" if record["unit"] == "bytes" else ""
+    return f"{record['operator']} {gate_value(record['bound'], unit)}"
+
+
+def worst_of(records: Sequence[Record]) -> Record:
     """The record to show of one gate: a failed one first, then the one closest to its bound."""
 
     def badness(record: Record) -> tuple[int, float]:
         rank = {False: 2, True: 1, None: 0}[record["passed"]]
-        value = record["value"]
-        number = float(value) if isinstance(value, (int, float)) else 0.0
-        return rank, -number if record["operator"].startswith(">") else number
+        value, bound = record["value"], record["bound"]
+        if isinstance(value, str) or isinstance(bound, str) or value is None or bound is None:
+            return rank, 0.0
+        # Each against its own bound: those of a relative gate differ.
+        distance = float(value) - float(bound)
+        if "baseline" in record:
+            distance /= float(bound) or 1.0
+        return rank, -distance if record["operator"].startswith(">") else distance
 
     return max(records, key=badness)
 
 
-def _notes(report: Report) -> list[str]:
-    """The warnings, and once each the reasons why a gate was skipped."""
-    skipped: dict[str, list[str]] = {}
-    for record in report.gates:
-        if "skipped" in record and record["gate"] not in skipped.get(record["skipped"], []):
-            skipped.setdefault(record["skipped"], []).append(record["gate"])
-    reasons = [f"{len(gates)} gates skipped: {reason}" for reason, gates in skipped.items()]
-    return [*report.warnings, *reasons]
+def skip_reasons(report: Record) -> list[str]:
+    """Once each, why gates were skipped."""
+    skipped: dict[str, dict[str, None]] = {}
+    for record in report["gates"]:
+        if record["passed"] is None:
+            skipped.setdefault(str(record.get("skipped", "")), {})[record["gate"]] = None
+    return [f"{len(gates)} gates skipped: {reason}" for reason, gates in skipped.items()]
 
 
-def _failures(report: Report) -> list[str]:
+def _notes(report: Record) -> list[str]:
+    """The warnings of all targets, what the accuracy is of, and why gates were skipped."""
+    of_targets = [
+        f"{record['target']}: {warning}"
+        for record in report["targets"]
+        for warning in record["warnings"]
+    ]
+    data = dict.fromkeys(data_line(one) for one in report.get("accuracy", []))
+    return [*report["warnings"], *of_targets, *data, *skip_reasons(report)]
+
+
+def _failures(report: Record) -> list[str]:
     return [
-        f"failed: {record['name']}: {_value(record['value'], record['unit'])}, "
-        f"bound {record['operator']} {_value(record['bound'], record['unit'])}"
-        for record in report.gates
+        f"failed: {record['name']}: {verdict_line(record)}"
+        for record in report["gates"]
         if record["passed"] is False
     ]
 
 
-def _verdict(report: Report) -> Text:
-    verdicts = [record["passed"] for record in report.gates]
-    word = ("PASSED", "bold green") if report.passed else ("FAILED", "bold red")
-    return Text.assemble(
-        word,
-        f"  {verdicts.count(True)} checks passed, {verdicts.count(False)} failed, "
-        f"{verdicts.count(None)} skipped",
+def verdict_counts(report: Record) -> str:
+    """How many checks passed, failed and were skipped."""
+    verdicts = [record["passed"] for record in report["gates"]]
+    return (
+        f"{verdicts.count(True)} checks passed, {verdicts.count(False)} failed, "
+        f"{verdicts.count(None)} skipped"
     )
 
 
-def _value(value: Any, unit: str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, (int, float)):
-        return "none"
-    if unit == "bytes":
-        return _bytes(value)
-    return f"{value:.3g} {unit}".rstrip() if abs(value) < 1000 else f"{value:.0f} {unit}".rstrip()
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1024:.0f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.0f} MiB"
+def _verdict(report: Record) -> Text:
+    word = ("PASSED", "bold green") if report["passed"] else ("FAILED", "bold red")
+    return Text.assemble(" ", word, f"  {verdict_counts(report)}")
