@@ -97,9 +97,10 @@ class _Cluster:
                     f"{self._lost_s:g} s: start one (dask worker {self._address}); {_KEPT}"
                 )
             try:
-                ended = self._distributed.wait(
-                    list(self._in_work), timeout=_LOOK_S, return_when="FIRST_COMPLETED"
-                )
+                with self._client.as_current():
+                    ended = self._distributed.wait(
+                        list(self._in_work), timeout=_LOOK_S, return_when="FIRST_COMPLETED"
+                    )
             except (TimeoutError, asyncio.TimeoutError):
                 continue
             except asyncio.CancelledError:

@@ -16,7 +16,6 @@ MANIFEST_BYTES = 256 * 1024 * 1024
 """A longer manifest is refused: a million rows take less."""
 
 _LONGEST_NAME = 4096
-_LONGEST_FIELD = 1024 * 1024
 
 
 def find_recordings(path: Path) -> list[Recording]:
@@ -98,7 +97,6 @@ def _check_size(manifest: Path) -> None:
 
 def _read_events(manifest: Path, count: int) -> Sequence[tuple[tuple[float, float], ...] | None]:
     """The events of each row, in the order of the rows, which ``read_recordings`` has checked."""
-    csv.field_size_limit(_LONGEST_FIELD)
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, strict=True)
@@ -129,3 +127,9 @@ def _check_names(path: Path, found: Sequence[Recording]) -> None:
     for recording in found:
         if len(recording.name) > _LONGEST_NAME:
             raise BabycryError(f"{path}: a name of {len(recording.name)} characters is too long")
+        try:
+            f"{recording.name}{recording.label}".encode()
+        except UnicodeEncodeError:
+            raise BabycryError(
+                f"{path}: the name {recording.name!a} is not UTF-8: rename the file"
+            ) from None
