@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -81,6 +83,26 @@ def read_shard(folder: Path, plan: CorpusPlan, shard: Shard) -> Iterator[Row]:
         raise _damaged(path, f"cannot be read ({reason})") from None
     if seen != wanted:
         raise _damaged(path, "does not hold the recordings of its shard")
+
+
+def corpus_sha256(folder: Path, plan: CorpusPlan) -> str:
+    """Of the names, labels and true events of all recordings, and the bytes of their files.
+
+    Not of where they are, nor of the models: the same corpus has the same hash everywhere.
+
+    Raises:
+        BabycryError: a shard is absent or damaged.
+    """
+    digest = hashlib.sha256()
+    previous = None
+    for shard in plan.shards:
+        for row in read_shard(folder, plan, shard):
+            answer = row.answer
+            if answer.recording != previous:
+                line = [answer.recording, answer.label, answer.true_events, row.file_sha256]
+                digest.update(json.dumps(line).encode() + b"\n")
+            previous = answer.recording
+    return digest.hexdigest()
 
 
 def is_finished(folder: Path, plan: CorpusPlan, shard: Shard) -> bool:
