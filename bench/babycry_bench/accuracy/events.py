@@ -9,8 +9,10 @@ and one alarm over two cries detects both.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +68,7 @@ def match(
         tolerance_s: a true event reaches so much farther on both sides.
     """
     spans = [(start - tolerance_s, end + tolerance_s) for start, end in truth]
-    touched = [[alarm for alarm in alarms if _touches(alarm, span)] for span in spans]
+    touched = _touched(alarms, spans)
     right = {id(alarm) for found in touched for alarm in found}
     latencies = [
         max(0.0, min(alarm.announced_s for alarm in found) - start)
@@ -80,6 +82,21 @@ def match(
         negative_s=duration_s - _covered(spans, duration_s),
         latencies_s=tuple(latencies),
     )
+
+
+def _touched(alarms: Sequence[Alarm], spans: Sequence[tuple[float, float]]) -> list[list[Alarm]]:
+    """The alarms that touch each span, found by bisection: a night holds a thousand of both."""
+    ordered = sorted(alarms, key=lambda alarm: alarm.start_s)
+    starts = [alarm.start_s for alarm in ordered]
+    ends = list(accumulate((alarm.end_s for alarm in ordered), max))
+    return [
+        [
+            alarm
+            for alarm in ordered[bisect_right(ends, span[0]) : bisect_left(starts, span[1])]
+            if _touches(alarm, span)
+        ]
+        for span in spans
+    ]
 
 
 def _touches(alarm: Alarm, span: tuple[float, float]) -> bool:
