@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -138,18 +139,24 @@ class Page:
 @contextmanager
 def chromium_page(profile: Path) -> Iterator[Page]:
     """A browser with an empty profile in the folder ``profile``, closed at the end."""
+    browser = chromium()
     to_browser, from_us = os.pipe()
     from_browser, to_us = os.pipe()
-    command = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{to_us}', "sh", chromium()]
+    browser_side = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (to_browser, to_us)]
+    os.close(to_browser)
+    os.close(to_us)
+    # The browser reads commands from its file 3 and answers on 4.
+    redirect = f'exec "$@" 3<&{browser_side[0]} 4>&{browser_side[1]}'
+    command = ["bash", "-c", redirect, "bash", browser]
     process = subprocess.Popen(
         [*command, *_FLAGS, f"--user-data-dir={profile}"],
-        pass_fds=(to_browser, to_us),
+        pass_fds=browser_side,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    os.close(to_browser)
-    os.close(to_us)
+    for end in browser_side:
+        os.close(end)
     try:
         yield Page(from_browser, from_us)
     finally:

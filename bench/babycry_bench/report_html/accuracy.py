@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 from babycry_bench.report_html.figures import figure, interval, text
 from babycry_bench.report_html.place import Place
@@ -104,7 +105,7 @@ def _drift(record: Place) -> str:
     edges = drift.value["edges"]
     names = [
         f"below {edges[0]:g}" if edges else "all",
-        *(f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False)),
+        *(f"{low:g} to {high:g}" for low, high in pairwise(edges)),
         *([f"{edges[-1]:g} and more"] if edges else []),
     ]
     rows = [
@@ -133,25 +134,18 @@ def _confusions(record: Place) -> str:
 
 
 def _confusion(matrix: Place, classes: Sequence[str], title: str) -> str:
+    """Shaded by the share of the true class: right answers in one colour, wrong ones in another."""
     rows = []
-    for name, line in zip(classes, matrix, strict=False):
+    for right, (name, line) in enumerate(zip(classes, matrix, strict=False)):
         total = sum(line.value) or 1
-        rows.append(
-            [
-                head(escape(str(name))),
-                *(
-                    f'<td class="n heat{" right" if column == len(rows) else ""}" '
-                    f'style="--share:{100 * count.value / total:.1f}%">{figure(count, "count")}</td>'
-                    for column, count in enumerate(line)
-                ),
-            ]
-        )
-    return table(
-        f"Confusion, {title}",
-        ["true class", *(f">{name}" for name in classes)],
-        rows,
-        "confusion",
-    )
+        cells = [
+            f'<td class="n heat{" right" if column == right else ""}" '
+            f'style="--share:{100 * count.value / total:.1f}%">{figure(count, "count")}</td>'
+            for column, count in enumerate(line)
+        ]
+        rows.append([head(escape(str(name))), *cells])
+    headings = ["true class", *(f">{name}" for name in classes)]
+    return table(f"Confusion, {title}", headings, rows, "confusion")
 
 
 def _worst(record: Place) -> str:

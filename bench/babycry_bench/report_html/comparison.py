@@ -108,5 +108,5 @@ def _changes(pair: Place) -> str:
         ]
         for change in pair.rows("changes")
     ]
-    headings = ["What", "Target", ">Before", ">After", ""]
+    headings = ["What", "Target", ">Before", ">After", "Verdict"]
     return folded("What else changed", table("What else changed", headings, rows))

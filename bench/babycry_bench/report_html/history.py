@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from babycry_bench.report_html.figures import NONE, attributes, figure, shown, text, trimmed
@@ -113,7 +114,7 @@ def _plot(
 
 def _line(line: Sequence[tuple[int, Place]], axis: Axis, count: int, colour: str) -> str:
     marks = []
-    for (first, point), (second, after) in zip(line, line[1:], strict=False):
+    for (first, point), (second, after) in pairwise(line):
         marks.append(
             f'<line class="{colour} run" x1="{_across(first, count)}" '
             f'y1="{_up(axis, point.value["p50"])}" x2="{_across(second, count)}" '

@@ -78,12 +78,9 @@ def _distribution(record: Place, stages: Sequence[Place], unit: str) -> str:
     values = [v for stage in stages for v in (*stage.value["quantiles"], stage.value["max"])]
     clocks = ", ".join(dict.fromkeys(CLOCKS[stage.value["clock"]] for stage in stages))
     title = f"{record.value['target']}: {QUANTITIES[unit]} of one call ({clocks})"
-    # The counts of emulated targets stand in one plot above, side by side.
-    plot = (
-        ""
-        if unit == "instructions"
-        else row_plot(title, log_axis(values, unit), groups, _READING, kind="rates")
-    )
+    plot = ""
+    if unit != "instructions":  # those stand in one plot above, side by side
+        plot = row_plot(title, log_axis(values, unit), groups, _READING, kind="rates")
     caption = f"{record.value['target']}: {QUANTITIES[unit]} of one call"
     return plot + folded(f"Figures of {caption}", _stage_table(caption, stages, unit))
 

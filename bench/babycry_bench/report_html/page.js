@@ -8,7 +8,7 @@
   };
 
   /* The JSON as a file. */
-  const report = document.getElementById("report");
+  const report = document.getElementById("report-json");
   const place = document.getElementById("download");
   if (report && place) {
     const button = make("button", "Save the JSON", { type: "button" });

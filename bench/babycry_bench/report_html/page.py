@@ -122,7 +122,7 @@ def _json(name: str, value: Any) -> str:
     """Data that no tag inside it can end."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return f'<script type="application/json" id="{name}">{text}</script>\n'
+    return f'<script type="application/json" id="{name}-json">{text}</script>\n'
 
 
 def _resource(name: str) -> str:

@@ -134,13 +134,11 @@ def divergence_table(report: Place) -> str:
     """Every model's stages, those that hold too."""
     rows = []
     for record, divergence in _divergences(report):
-        for index, stage in enumerate(divergence.rows("stages")):
+        for stage in divergence.rows("stages"):
             unit = str(stage.value["unit"])
             rows.append(
                 [
-                    head(
-                        f"{text(divergence['model'])}, {target_name(record)}" if not index else ""
-                    ),
+                    head(f"{text(divergence['model'])}, {target_name(record)}"),
                     cell(text(stage["stage"])),
                     number(figure(stage.get("value"), unit)),
                     number(bound(stage.get("bound"), unit)),
