@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
@@ -33,13 +33,15 @@ from babycry_bench.arm_linux import (
     Core,
 )
 from babycry_bench.arm_probe import EMPTY_MARKS, WARMUP
-from babycry_bench.arm_root import ArmRoot, install_wheels, make_root, show_to_core
+from babycry_bench.arm_root import ArmRoot, install_wheels, locked, make_root, show_to_core
 from babycry_bench.arm_wheel import build_wheel
 from babycry_bench.bench_model import BenchModel
 from babycry_bench.clips import Clip, load_clips
 from babycry_bench.parity.scores import score_clips
 from babycry_bench.run_tool import require_tool, run_tool
 from babycry_bench.stage_record import stage_record
+from babycry_edge import Detector, Model
+from babycry_edge.engines.tflite_engine import open_litert
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import NAMES, bundled
 
@@ -62,33 +64,46 @@ class Emulated:
         system: its Debian and its wheels.
         core: of the machine.
         emulator: qemu's program.
-        engines: of each format of model files, the engine there.
-        host_engines: what this machine runs the same files with; only these are compared.
         mark: number of the system call getpgid there.
+        pairs: by format of model files, the engine there and the one here.
     """
 
     name: str
     system: ArmLinux
     core: Core
     emulator: str
-    engines: dict[str, str]
     mark: int
-    host_engines: dict[str, str] = field(default_factory=dict)
+    pairs: dict[str, Pair]
 
 
-_ARM64_ENGINES = {"onnx": "onnxruntime", "tflite": "litert"}
+@dataclass(frozen=True)
+class Pair:
+    """Two engines whose int8 scores are the same, bit for bit.
+
+    LiteRT runs int8 networks in XNNPACK, which rounds in one formula everywhere. tflite-runtime for
+    ARMv7 is built without it; its kernels round as the reference kernels of every release do.
+
+    Attributes:
+        there: the engine's name on the emulated system.
+        here: its name on this machine.
+        kernels: what computes in both, for the report.
+        reference_kernels: LiteRT here takes these in place of XNNPACK.
+    """
+
+    there: str
+    here: str
+    kernels: str = ""
+    reference_kernels: bool = False
+
+
+_ONNXRUNTIME = Pair("onnxruntime", "onnxruntime")
+_XNNPACK = Pair("litert", "litert", "XNNPACK")
+_REFERENCE = Pair("tflite-runtime", "litert", "reference kernels", reference_kernels=True)
+_AARCH64 = {"onnx": _ONNXRUNTIME, "tflite": _XNNPACK}
 _EMULATED = (
-    Emulated("aarch64-a53", ARM64, CORTEX_A53, "qemu-aarch64", _ARM64_ENGINES, 155, _ARM64_ENGINES),
-    Emulated("aarch64-a76", ARM64, CORTEX_A76, "qemu-aarch64", _ARM64_ENGINES, 155, _ARM64_ENGINES),
-    Emulated(
-        "armv7-a7",
-        ARMHF,
-        CORTEX_A7,
-        "qemu-arm",
-        {"tflite": "tflite-runtime"},
-        132,
-        {"tflite": "litert"},
-    ),
+    Emulated("aarch64-a53", ARM64, CORTEX_A53, "qemu-aarch64", 155, _AARCH64),
+    Emulated("aarch64-a76", ARM64, CORTEX_A76, "qemu-aarch64", 155, _AARCH64),
+    Emulated("armv7-a7", ARMHF, CORTEX_A7, "qemu-arm", 132, {"tflite": _REFERENCE}),
 )
 EMULATED = {emulated.name: emulated for emulated in _EMULATED}
 
@@ -120,14 +135,19 @@ def run_python(
     require_tool("gcc", "gcc")
     source, folder = source.absolute(), folder.absolute()
     root = make_root(emulated.system, folder)
-    process = _Process.prepare(emulated, root, source, folder / name)
-    clips = load_clips()
     opened, warnings = _models(emulated, models or [bundled(one) for one in NAMES])
-    job = _job(clips, opened, emulated, process.folder)
-    answer = process.run("parity", {**job, "count": False})
-    counted = [clip for clip in job["clips"] if clip["name"] == COUNTED_CLIP]
-    counts = process.run("count", {**job, "clips": counted, "count": True, "calls": calls})
-    stages = stages_from(counts, process.marks())
+    clips = load_clips()
+    try:
+        with locked(folder / f".{name}.lock"):
+            process = _Process.prepare(emulated, root, source, folder / name)
+            job = _job(clips, opened, emulated, process.folder)
+            answer = process.run("parity", {**job, "count": False})
+            counted = [clip for clip in job["clips"] if clip["name"] == COUNTED_CLIP]
+            counting = {**job, "clips": counted, "count": True, "calls": calls}
+            counts = process.run("count", counting)
+            stages = stages_from(counts, process.marks())
+    except OSError as error:
+        raise BabycryError(f"{name} in {folder}: {error}") from None
     return _record(emulated, source, opened, clips, answer, stages, warnings)
 
 
@@ -242,8 +262,8 @@ def compare_scores(
 
 
 def _models(emulated: Emulated, paths: Sequence[Path]) -> tuple[list[BenchModel], list[str]]:
-    """The files that ``emulated`` has an engine for, opened on this machine."""
-    fitting = [path for path in paths if path.suffix.removeprefix(".") in emulated.engines]
+    """The files that ``emulated`` has an engine for, opened on this machine; and what is left."""
+    fitting = [path for path in paths if _format(path) in emulated.pairs]
     warnings = [
         f"{path.name} left out: there is no engine for it on {emulated.system.machine}"
         for path in paths
@@ -253,13 +273,27 @@ def _models(emulated: Emulated, paths: Sequence[Path]) -> tuple[list[BenchModel]
         raise BabycryError(f"{emulated.name}: {warnings[0] if warnings else 'no model given'}")
     names = [path.name for path in fitting]
     return [
-        BenchModel.open(
+        _open_here(
             path,
-            emulated.host_engines[path.suffix.removeprefix(".")],
+            emulated.pairs[_format(path)],
             path.name if names.count(path.name) == 1 else str(path),
         )
         for path in fitting
     ], warnings
+
+
+def _open_here(path: Path, pair: Pair, name: str) -> BenchModel:
+    opened = BenchModel.open(path, pair.here, name)
+    if not pair.reference_kernels:
+        return opened
+    metadata, file = opened.model.metadata, opened.model.file
+    engine = open_litert(path.read_bytes(), 1, metadata.recurrence, reference_kernels=True)
+    model = Model(path, file, metadata, engine)
+    return replace(opened, model=model, detector=Detector(model))
+
+
+def _format(path: Path) -> str:
+    return path.suffix.removeprefix(".")
 
 
 def _job(
@@ -277,7 +311,7 @@ def _job(
             {
                 "model": model.name,
                 "path": str(model.path.absolute()),
-                "engine": emulated.engines[model.model.file.format],
+                "engine": emulated.pairs[model.model.file.format].there,
             }
             for model in models
         ],
@@ -297,10 +331,8 @@ def _record(
     scores = []
     for model, there in zip(models, answer["models"], strict=True):
         here = {one.clip: one.window_scores.tolist() for one in score_clips(model.detector, clips)}
-        engine = f"{there['engine']} {there['engine_version']}"
-        same = f"{model.model.engine} {model.model.engine_version}"
-        name = engine if engine == same else f"{engine}, here {same}"
-        scores.append(compare_scores(model.name, name, there["window_scores"], here))
+        engine = _engines(emulated.pairs[model.model.file.format], model.model, there)
+        scores.append(compare_scores(model.name, engine, there["window_scores"], here))
     return {
         "schema_version": 2,
         "kind": "record",
@@ -316,6 +348,14 @@ def _record(
         "memory": {},
         "warnings": warnings,
     }
+
+
+def _engines(pair: Pair, here: Model, there: dict[str, Any]) -> str:
+    """``litert 2.3.0 (XNNPACK)``; both sides where they differ."""
+    kernels = f" ({pair.kernels})" if pair.kernels else ""
+    engine = f"{there['engine']} {there['engine_version']}"
+    same = f"{here.engine} {here.engine_version}"
+    return f"{engine}{kernels}" if engine == same else f"{engine}, here {same}{kernels}"
 
 
 def _model(model: BenchModel, there: dict[str, Any]) -> dict[str, Any]:

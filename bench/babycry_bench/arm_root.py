@@ -61,18 +61,15 @@ def make_root(system: ArmLinux, folder: Path) -> ArmRoot:
     Raises:
         BabycryError: a tool is missing, this machine has no Debian mirror, or a step failed.
     """
-    folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    place = folder / system.debian
+    place = folder.absolute() / system.debian
     recipe = json.dumps({"layout": _LAYOUT, "suite": SUITE, **asdict(system)}, indent=1)
-    with _locked(folder / f".{system.debian}.lock"):
-        if _made_from(place) != recipe:
-            part = folder / f".{system.debian}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            _fill(ArmRoot(system, part))
-            (part / "recipe.json").write_text(recipe, encoding="utf-8")
-            shutil.rmtree(place, ignore_errors=True)
-            part.rename(place)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with locked(place.with_name(f".{system.debian}.lock")):
+            if _made_from(place) != recipe:
+                _make(system, place, recipe)
+    except OSError as error:
+        raise BabycryError(f"the root of {system.debian} in {folder}: {error}") from None
     return ArmRoot(system, place)
 
 
@@ -127,10 +124,16 @@ def show_to_core(root: ArmRoot, core: Core, place: Path) -> Path:
     return place
 
 
-def _fill(root: ArmRoot) -> None:
+def _make(system: ArmLinux, place: Path, recipe: str) -> None:
+    part = place.with_name(f".{system.debian}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    root = ArmRoot(system, part)
     _unpack_debian(root)
     _unpack_headers(root)
-    install_wheels(root.system.wheels, root.system, root.site)
+    install_wheels(system.wheels, system, root.site)
+    (part / "recipe.json").write_text(recipe, encoding="utf-8")
+    shutil.rmtree(place, ignore_errors=True)
+    part.rename(place)
 
 
 def _unpack_debian(root: ArmRoot) -> None:
@@ -179,10 +182,8 @@ def _made_from(place: Path) -> str | None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Holds the file ``path`` for this process alone; another one waits for it."""
     with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            raise BabycryError(f"{path}: cannot be locked: {error.strerror}") from None
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
