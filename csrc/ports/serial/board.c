@@ -22,12 +22,22 @@ static bc_bench bench;
 static const char *const facts[] = {"board " BOARD, "cpu " BOARD_CPU, "compiler gcc " __VERSION__,
                                     "instruction_set " KERNELS};
 
+static void paint_stack(void) {
+    __asm__ volatile("cpsid i");
+    port_paint_stack();
+}
+
+static size_t stack_used(void) {
+    __asm__ volatile("cpsie i");
+    return port_stack_used();
+}
+
 int program(int argc, char **argv) {
     (void)argc;
     (void)argv;
     work.memory = port_memory(&work.size);
-    work.paint_stack = port_paint_stack;
-    work.stack_used = port_stack_used;
+    work.paint_stack = paint_stack;
+    work.stack_used = stack_used;
     bench.n_stages = bc_frontend_stages(&work);
     bench.stages = work.stages;
     bench.facts = facts;

@@ -106,9 +106,6 @@ static bc_status start(bc_frontend_work *work) {
     size_t taken = work->n_samples * sizeof(int16_t);
     work->hash = FNV1A_OF_NOTHING;
     work->position = work->n_rows = work->n_rows_new = work->stack = 0;
-    if (work->paint_stack != NULL) {
-        work->paint_stack();
-    }
     bc_status status = bc_frontend_profile(&cfg, work->stages[work->running].of);
     if (status == BC_OK) {
         status = is_integer(work) ? start_integer(work, &cfg, &taken) : start_float(work, &cfg, &taken);
@@ -170,25 +167,64 @@ static void after(bc_frontend_work *work) {
     add_to_hash(work);
 }
 
+static bc_status flush(bc_frontend_work *work) {
+    return is_integer(work) ? bc_integer_flush(&work->integer, (int16_t *)(void *)work->features, work->room,
+                                               &work->n_rows_new)
+                            : bc_frontend_flush(&work->fe, (float *)(void *)work->features, work->room,
+                                                &work->n_rows_new);
+}
+
+static void paint_stack(const bc_frontend_work *work) {
+    if (work->paint_stack != NULL) {
+        work->paint_stack();
+    }
+}
+
+static void read_stack(bc_frontend_work *work) {
+    size_t used = work->stack_used != NULL ? work->stack_used() : 0;
+    work->stack = used > work->stack ? used : work->stack;
+}
+
+/* Once more, for the stack's depth alone: the clip, or a stream until it has given a row, and its end. */
+static bc_status run_for_stack(bc_frontend_work *work) {
+    if (is_clip(work)) {
+        return run_clip(work);
+    }
+    bc_status status = BC_OK;
+    size_t n_rows = 0;
+    for (size_t i = 0; status == BC_OK && n_rows == 0 && i < work->n_samples / work->hop; i++) {
+        status = run_hop(work);
+        n_rows = work->n_rows_new;
+        move_on(work);
+    }
+    return status == BC_OK ? flush(work) : status;
+}
+
 static bc_status end(bc_frontend_work *work) {
     bc_status status = BC_OK;
     if (!is_clip(work)) {
-        status = is_integer(work) ? bc_integer_flush(&work->integer, (int16_t *)(void *)work->features, work->room,
-                                                     &work->n_rows_new)
-                                  : bc_frontend_flush(&work->fe, (float *)(void *)work->features, work->room,
-                                                      &work->n_rows_new);
+        status = flush(work);
         add_to_hash(work);
     }
-    work->stack = work->stack_used != NULL ? work->stack_used() : 0;
+    if (status == BC_OK && work->stack_used != NULL) {
+        paint_stack(work);
+        status = run_for_stack(work);
+        read_stack(work);
+        work->n_rows_new = 0;
+    }
     return status;
 }
 
 bc_status bc_port_infer(void *work, unsigned stage, bc_port_step step) {
     bc_frontend_work *w = work;
+    bc_status status;
     switch (step) {
     case BC_PORT_START:
         w->running = stage;
-        return start(w);
+        paint_stack(w);
+        status = start(w);
+        read_stack(w);
+        return status;
     case BC_PORT_RUN:
         return is_clip(w) ? run_clip(w) : run_hop(w);
     case BC_PORT_AFTER:

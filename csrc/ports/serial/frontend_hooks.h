@@ -17,8 +17,8 @@
 typedef struct bc_frontend_work {
     void *memory; /* aligned to 8 bytes */
     size_t size;
-    void (*paint_stack)(void); /* both may be NULL: then there is no "stack" */
-    size_t (*stack_used)(void);
+    void (*paint_stack)(void); /* both may be NULL: then there is no "stack". Nothing is timed between the two, */
+    size_t (*stack_used)(void); /* so that interrupts, whose frames come and go, may be held off */
     /* The hooks' own; all 0 at the start. */
     bc_port_stage stages[BC_FRONTEND_MAX_STAGES];
     unsigned n_stages, running;
