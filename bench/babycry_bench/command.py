@@ -169,7 +169,7 @@ def run(args: argparse.Namespace) -> int:
     from babycry_bench.other_targets import collect, read_files
     from babycry_bench.outputs import Outputs
     from babycry_bench.report_terminal import print_report
-    from babycry_bench.run import judge_report, run_bench
+    from babycry_bench.run import judge_report, measure_here
     from babycry_edge.progress import progress_bar
 
     plan, left_out = _plan(args)
@@ -180,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
     targets = _targets(args)
     ingested = read_files(targets)
     with progress_bar("bench") as track:
-        report = run_bench(plan, track)
+        report = measure_here(plan, track)
         records, failures = collect(targets, track)
         report.targets = [*ingested, *records]
         failures += _judge_recordings(args, plan, report, track)
@@ -199,8 +199,9 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
     from babycry_bench.run import Plan
 
     paths, left_out = choose_models(args.model, args.engine, args.float)
+    engines = [args.engine] if args.engine else []
     make = Plan.quick if args.quick else Plan
-    return make(paths, args.engine, threads=args.threads, pin=args.pin), left_out
+    return make(paths, engines, threads=args.threads, pin_core=args.pin), left_out
 
 
 def _targets(args: argparse.Namespace) -> OtherTargets:
@@ -219,7 +220,7 @@ def _judge_recordings(args: argparse.Namespace, plan: Plan, report: Any, track: 
     from babycry_bench.corpus.evaluate import evaluate
     from babycry_bench.model_choice import accuracy_specs
 
-    specs = accuracy_specs(plan.model_paths, plan.engine, args.reference)
+    specs = accuracy_specs(plan.model_paths, args.engine, args.reference)
     try:
         report.accuracy = evaluate(
             args.data, specs, args.answers, workers=args.workers, dask=args.dask, track=track

@@ -12,6 +12,7 @@ from babycry_edge.errors import BabycryError
 
 if TYPE_CHECKING:
     from babycry_bench.accuracy.answer import SystemSpec
+    from babycry_bench.accuracy.reference_pipeline import ReferenceFrontend
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,9 @@ def choose_models(
     return paths + [model.float_path for model in runnable if with_float], left_out
 
 
-def float_file_of(path: Path) -> Path | None:
-    """The float network that ``path`` was converted from, where it is to hand."""
-    beside = path.with_name(f"{path.stem}_float{path.suffix}")
-    if beside.is_file():
-        return beside
-    same = [model.float_path for model in bundled_models() if model.path == path.resolve()]
-    return same[0] if same else None
-
-
-def accuracy_specs(paths: Sequence[Path], engine: str | None, reference: str) -> list[SystemSpec]:
+def accuracy_specs(
+    paths: Sequence[Path], engine: str | None, reference: ReferenceFrontend
+) -> list[SystemSpec]:
     """Each int8 file among ``paths`` with the float pipeline that it is compared with.
 
     Raises:
@@ -100,23 +94,28 @@ def accuracy_specs(paths: Sequence[Path], engine: str | None, reference: str) ->
     for path in paths:
         if path.stem.endswith("_float"):
             continue
-        float_path = float_file_of(path)
-        if float_path is None:
-            name = f"{path.stem}_float{path.suffix}"
-            raise BabycryError(f"{path}: --data wants {name} beside it: babycry-edge convert")
-        specs.append(SystemSpec(path, engine, float_path, reference))
+        spec = SystemSpec.beside(path, engine, reference)
+        if spec.reference_model_path is None:
+            raise _no_float_file(path, "--data")
+        specs.append(spec)
     return specs
 
 
 def _with_float_files(given: Sequence[Path]) -> list[Path]:
+    from babycry_bench.accuracy.reference_pipeline import find_reference
+
     paths = list(_existing(given))
     for path in given:
-        beside = float_file_of(path)
-        if beside is None:
-            name = f"{path.stem}_float{path.suffix}"
-            raise BabycryError(f"{path}: --float wants {name} beside it: babycry-edge convert")
-        paths.append(beside)
-    return paths
+        found = find_reference(path)
+        if found is None:
+            raise _no_float_file(path, "--float")
+        paths.append(found)
+    return list(dict.fromkeys(paths))
+
+
+def _no_float_file(path: Path, option: str) -> BabycryError:
+    name = f"{path.stem}_float{path.suffix}"
+    return BabycryError(f"{path}: {option} wants {name} beside it, as babycry-edge convert writes")
 
 
 def _existing(paths: Sequence[Path]) -> Sequence[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,14 +55,14 @@ class OtherTargets:
         return [run_on_port(port)]
 
     def _emulated(self, name: str) -> list[Record]:
-        with tempfile.TemporaryDirectory() as folder:
-            if name in BOARDS:
-                from babycry_bench.emulated_boards import run_board
+        kept = self.source / "build" / "emulated"
+        if name in BOARDS:
+            from babycry_bench.emulated_boards import run_board
 
-                return [run_board(name, self.source, Path(folder))]
-            from babycry_bench.arm_python import run_python
+            return [run_board(name, self.source, kept / "boards")]
+        from babycry_bench.arm_python import run_python
 
-            return [run_python(name, self.source, Path(folder))]
+        return [run_python(name, self.source, kept / "arm")]
 
 
 def read_files(targets: OtherTargets) -> list[Record]:
@@ -82,12 +81,17 @@ def collect(targets: OtherTargets, track: Track) -> tuple[list[Record], list[str
 
     One that fails costs the others nothing: what was measured is reported.
     """
+    from babycry_bench.serial_session import Interrupted
+
     ways = targets.ways()
     advance = track("other targets", len(ways))
     records, failures = [], []
     for name, fetch in ways:
         try:
             records += fetch()
+        except Interrupted as error:
+            records += [error.record] if error.record is not None else []
+            failures.append(f"{name}: {error}")
         except BabycryError as error:
             failures.append(f"{name}: {error}")
         advance()

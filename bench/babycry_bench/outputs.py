@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from babycry_bench.report import finite
 from babycry_edge.errors import BabycryError
 from babycry_edge.whole_file import write_whole
 
@@ -86,12 +86,4 @@ class Outputs:
 
 def to_json(document: dict[str, Any]) -> str:
     """Indented JSON; NaN and infinity, which JSON lacks, become null."""
-    return json.dumps(_finite(document), indent=2, allow_nan=False) + "\n"
-
-
-def _finite(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _finite(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_finite(value) for value in node]
-    return None if isinstance(node, float) and not math.isfinite(node) else node
+    return json.dumps(finite(document), indent=2, allow_nan=False) + "\n"

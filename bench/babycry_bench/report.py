@@ -67,17 +67,18 @@ class Report:
         for name in ("energy", "accuracy"):
             if document[name] is None:
                 del document[name]
-        finite: Record = _finite(document)
-        return finite
+        result: Record = finite(document)
+        return result
 
     def to_json(self) -> str:
         """:meth:`to_dict`, indented."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
-def _finite(node: Any) -> Any:
+def finite(node: Any) -> Any:
+    """``node`` with null in place of NaN and infinity, which JSON lacks."""
     if isinstance(node, dict):
-        return {key: _finite(value) for key, value in node.items()}
+        return {key: finite(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_finite(value) for value in node]
+        return [finite(value) for value in node]
     return None if isinstance(node, float) and not math.isfinite(node) else node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -13,6 +13,7 @@ from babycry_bench.bench_model import BenchModel, configurations
 from babycry_bench.build import describe_build
 from babycry_bench.clips import Clip, load_clips
 from babycry_bench.coldstart import cold_start
+from babycry_bench.divergence import check_divergence
 from babycry_bench.energy import find_sensor, measure_energy
 from babycry_bench.expected import Expected, load_expected
 from babycry_bench.gates.table import Gate, read_gates
@@ -65,21 +66,37 @@ class Plan:
         return cls(model_paths, engines, effort=QUICK, cold_starts=2, **more)
 
 
-def run_bench(plan: Plan, track: Track, gates: Sequence[Gate] | None = None) -> Report:
-    """Run ``plan`` and judge it; ``track`` hears of the progress.
+def run_bench(
+    plan: Plan,
+    track: Track,
+    gates: Sequence[Gate] | None = None,
+    baseline: Mapping[str, Any] | None = None,
+) -> Report:
+    """:func:`measure_here`, judged."""
+    report = measure_here(plan, track)
+    judge_report(report, read_gates() if gates is None else gates, baseline)
+    return report
+
+
+def measure_here(plan: Plan, track: Track) -> Report:
+    """This machine's part of a report, not judged yet; ``track`` hears of the progress.
 
     Raises:
         BabycryError: a model cannot be loaded, bundled data are missing, the core cannot be
             pinned to, or several threads are to share one core.
     """
-    gates = read_gates() if gates is None else gates
     if plan.pin_core is not None and max(plan.threads, default=1) > 1:
         raise BabycryError("several threads cannot be timed on one pinned core: leave out either")
     with pinned(plan.pin_core):
-        report = _measured(plan, track)
-    report.gates = judge(report.to_dict(), gates)
+        return _measured(plan, track)
+
+
+def judge_report(
+    report: Report, gates: Sequence[Gate], baseline: Mapping[str, Any] | None = None
+) -> None:
+    """Hold ``report`` against ``gates``, the relative ones among them against ``baseline``."""
+    report.gates = judge(report.to_dict(), gates, baseline)
     report.passed = all_passed(report.gates)
-    return report
 
 
 def _measured(plan: Plan, track: Track) -> Report:
@@ -166,10 +183,14 @@ def _parity(
     advance = track("streaming", len(PROFILES) * len(clips))
     streaming = check_streaming(clips, advance)
     advance = track("librosa", len(LIBROSA_PROFILES) * len(clips))
+    librosa = check_against_librosa(clips, advance)
+    one_of_each = _with_fewest_threads(models)
+    divergence = check_divergence(one_of_each, clips, track("first divergence", len(one_of_each)))
     return {
-        "frontend_librosa": check_against_librosa(clips, advance),
+        "frontend_librosa": librosa,
         "feature_hashes": feature_hashes,
         "streaming": streaming,
+        "divergence": divergence,
         "golden": [check_golden(model.name, model.model) for model in models],
         "int8_float": [
             check_int8_float(model, scores, clips, expected)
@@ -185,7 +206,13 @@ def _parity(
                     model.precision,
                 )
                 for model, scores in zip(models, scored, strict=True)
-                if model.threads == min(other.threads for other in models)
+                if model in one_of_each
             ]
         ),
     }
+
+
+def _with_fewest_threads(models: list[BenchModel]) -> list[BenchModel]:
+    """Answers do not depend on the number of threads: one configuration of each tells all."""
+    fewest = min(model.threads for model in models)
+    return [model for model in models if model.threads == fewest]
