@@ -42,6 +42,7 @@ _Work = tuple[str, object, Callable[[], list[Item]]]
 _HOPS_OF_A_CLIP = 30
 _SECONDS_OF_A_CLIP = 2
 _SMOOTHED_WINDOWS = 64
+_WINDOWS_OF_AN_EVENT = 8
 _SEED = 5
 
 
@@ -128,7 +129,7 @@ def frontend_hop(metadata: ModelMetadata, audio: Sequence[npt.NDArray[Any]]) -> 
 def frontend_window(metadata: ModelMetadata, audio: Sequence[npt.NDArray[Any]]) -> list[Item]:
     """The features of one window of audio by itself."""
     rate = metadata.frontend.sample_rate
-    length = metadata.window_frames * metadata.frontend.hop_length
+    length = metadata.frontend.samples_for(metadata.window_frames)
     compute = partial(Frontend(metadata.frontend), sample_rate=rate)
     return [Item(partial(compute, np.resize(samples, length)), length / rate) for samples in audio]
 
@@ -159,11 +160,13 @@ def network_windows(
 def smoothing(model: BenchModel) -> list[Item]:
     """One window's scores through smoothing and hysteresis, without a network.
 
-    The scores are drawn at random around the threshold, so that events begin and end.
+    The scores stay high and low for some windows in turn, so that events begin and end.
     """
     n_labels = len(model.model.metadata.labels)
     generator = np.random.default_rng(_SEED)
-    scores = generator.random((_SMOOTHED_WINDOWS, 1, n_labels), dtype=np.float32)
+    high = np.arange(_SMOOTHED_WINDOWS) // _WINDOWS_OF_AN_EVENT % 2
+    noise = 0.1 * generator.random((_SMOOTHED_WINDOWS, n_labels))
+    scores = (0.9 * high[:, np.newaxis] + noise).astype(np.float32)[:, np.newaxis]
     stream = DetectorStream(model.detector, keep_history=False)
     seconds = hop_s(model.model.metadata)
     return [Item(partial(stream.take_scores, window), seconds) for window in scores]
