@@ -47,6 +47,18 @@ def read_records(path: Path) -> list[Record]:
     return records_in(_content(path), str(path), path.stem)
 
 
+def read_report(path: Path) -> Record:
+    """The report in ``path``, whole: to be compared, or held against.
+
+    Raises:
+        BabycryError: as :func:`read_records`; or it is the record of a single target.
+    """
+    report = check(parse(_content(path), str(path)), str(path))
+    if report["kind"] != "report":
+        raise BabycryError(f"{path}: one target's record: add it to a report with --ingest")
+    return report
+
+
 def records_in(content: bytes, source: str, name: str) -> list[Record]:
     """As :func:`read_records`, of bytes that came from ``source``.
 

@@ -72,9 +72,7 @@ def _data(benchmark: dict[str, Any]) -> list[float] | None:
     return data if are_numbers and all(map(math.isfinite, data)) else None
 
 
-def _stage(
-    benchmark: dict[str, Any], name: str, data: list[float], source: str
-) -> dict[str, Any]:
+def _stage(benchmark: dict[str, Any], name: str, data: list[float], source: str) -> dict[str, Any]:
     said = benchmark.get("extra_info")
     said = said if isinstance(said, dict) else {}
     names = json.loads(SCHEMA_FILE.read_text())["$defs"]["stage"]["properties"]["stage"]["enum"]

@@ -166,7 +166,9 @@ def _check_directory(directory: Path) -> None:
     """What is there and is not a bundle must not be overwritten."""
     if not directory.exists():
         if not directory.parent.is_dir():
-            raise BabycryError(f"{directory}: the folder {directory.parent} does not exist: make it")
+            raise BabycryError(
+                f"{directory}: the folder {directory.parent} does not exist: make it"
+            )
         return
     if not directory.is_dir():
         raise BabycryError(f"{directory}: a file is in the way: choose another name")
