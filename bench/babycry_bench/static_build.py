@@ -166,7 +166,9 @@ def _check_directory(directory: Path) -> None:
     """What is there and is not a bundle must not be overwritten."""
     if not directory.exists():
         if not directory.parent.is_dir():
-            raise BabycryError(f"{directory}: the folder {directory.parent} does not exist: make it")
+            raise BabycryError(
+                f"{directory}: the folder {directory.parent} does not exist: make it"
+            )
         return
     if not directory.is_dir():
         raise BabycryError(f"{directory}: a file is in the way: choose another name")
@@ -286,7 +288,7 @@ is what it must be. Then, where babycry-edge is installed:
 
 Both in one step, over ssh: babycry-edge bench --ssh HOST. More: ./babycry-bench --help
 {beside}
-The clips inside are of the donate-a-cry corpus (ODbL 1.0, contents DbCL 1.0) and synthesised noises.
+The clips inside are of the donate-a-cry corpus (ODbL 1.0, contents DbCL 1.0), and made-up noises.
 """
 
 
