@@ -110,7 +110,7 @@ def test_dask_gives_the_same_figures_and_files(
 ) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         address = cluster.scheduler_address
         records = evaluate(corpus, specs, tmp_path, dask=address, shard_minutes=SHARD_MINUTES)
@@ -146,12 +146,11 @@ def test_recordings_that_cannot_be_read_are_named(
     (record,) = evaluate(folder, specs[1:], workers=1)
     assert (record["data"]["recordings"], record["data"]["failed"]) == (4, 3)
     failures = record["data"]["failures"]
-    assert [failure["recording"] for failure in failures] == [
-        "cry/b.flac",
-        "cry/c.wav",
-        "cry/d.wav",
-    ]
-    assert all(failure["error"] and "\n" not in failure["error"] for failure in failures)
+    names = ["cry/b.flac", "cry/c.wav", "cry/d.wav"]
+    assert [failure["recording"] for failure in failures] == names
+    for name, failure in zip(names, failures, strict=True):
+        assert failure["error"].startswith(f"{name}: ")
+        assert "\n" not in failure["error"]
     (folder / "cry" / "a.flac").unlink()
     with pytest.raises(BabycryError, match="not one of 3 recordings could be read"):
         evaluate(folder, specs[1:], workers=1)
@@ -227,10 +226,8 @@ def finish(process: subprocess.Popen) -> dict[str, Any]:
 def workers_of(process: subprocess.Popen) -> list[int]:
     """The processes that work on shards, and the one that Python starts beside them."""
     try:
-        return [
-            int(pid)
-            for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        ]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
 

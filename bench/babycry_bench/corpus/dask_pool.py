@@ -29,7 +29,7 @@ _KEPT = "what is finished is kept, run again"
 
 def run_on_dask(
     shards: Sequence[Shard], order: Order, address: str, lost_s: float = LOST_S
-) -> Iterator[Finished]:
+) -> Finished:
     """Work on ``shards`` on the cluster at ``address``; yields each one's rows as they come.
 
     Its workers need the same packages, and the recordings and models at the same paths. What is
@@ -60,7 +60,7 @@ class _Cluster:
         self._lost_s = lost_s
         self._in_work: dict[Any, Shard] = {}
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[Finished]:
+    def run(self, shards: Sequence[Shard]) -> Finished:
         waiting = iter(shards)
         try:
             while True:
@@ -76,7 +76,7 @@ class _Cluster:
 
     def _submit(self, waiting: Iterator[Shard]) -> None:
         """Fill the cluster up to ``_IN_FLIGHT`` shards for each thread that it has now."""
-        threads = max(1, sum(self._client.nthreads().values()))
+        threads = max(1, self._threads())
         for shard in islice(waiting, max(0, _IN_FLIGHT * threads - len(self._in_work))):
             future = self._client.submit(work_on, shard, self._order, pure=False)
             self._in_work[future] = shard
@@ -89,7 +89,7 @@ class _Cluster:
         """
         alive = time.monotonic()
         while True:
-            if self._has_workers():
+            if self._threads():
                 alive = time.monotonic()
             elif time.monotonic() - alive > self._lost_s:
                 raise BabycryError(
@@ -107,11 +107,12 @@ class _Cluster:
                 raise self._lost() from None
             return list(ended.done)
 
-    def _has_workers(self) -> bool:
+    def _threads(self) -> int:
+        """Of all workers that the cluster has now."""
         if self._client.status != "running":
             raise self._lost()
         try:
-            return bool(self._client.nthreads())
+            return sum(self._client.nthreads().values())
         except (OSError, asyncio.TimeoutError):
             raise self._lost() from None
 
