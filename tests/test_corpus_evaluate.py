@@ -223,6 +223,14 @@ def finish(process: subprocess.Popen) -> dict[str, Any]:
     return result
 
 
+def wait_for_shards(process: subprocess.Popen, out: Path, count: int) -> None:
+    end = time.monotonic() + 300.0
+    while len(list(out.glob("*.parquet"))) < count:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def workers_of(process: subprocess.Popen) -> list[int]:
     """The processes that work on shards, and the one that Python starts beside them."""
     try:
@@ -283,15 +291,17 @@ def test_ten_hours_killed_at_any_point_end_with_the_same_figures(
     finished: list[int] = []
     for round_ in range(12):
         process = run_program(corpus, out, 2, 10.0)
-        time.sleep(rng.uniform(0.2, 8.0))
+        wait_for_shards(process, out, len(results_in(out)) + rng.randrange(4))
+        time.sleep(rng.uniform(0.0, 1.0))
         workers = workers_of(process)
-        if round_ % 2 and len(workers) > 1:
+        if round_ % 2 and workers:
             os.kill(rng.choice(workers), signal.SIGKILL)  # one of them; the rest goes on
-            time.sleep(rng.uniform(0.0, 3.0))
+            wait_for_shards(process, out, len(results_in(out)) + rng.randrange(3))
         process.kill()
         process.communicate()
         finished.append(len(results_in(out)))
     assert finished == sorted(finished)
+    assert 10 < finished[-1] < 60
     print("shards after each kill:", finished)
     assert finish(run_program(corpus, out, 2, 10.0))["records"] == whole
     assert results_in(out) == results_in(tmp_path / "whole")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -41,12 +43,13 @@ def run_on_dask(
             again; or the error of the work.
     """
     distributed = require("distributed", "corpus")
-    _check_scheduler(address)
-    client = distributed.Client(address, timeout=REACH_S, set_as_default=False)
-    try:
-        yield from _Cluster(distributed, client, order, address, lost_s).run(shards)
-    finally:
-        client.close(REACH_S)
+    check_scheduler(address)
+    with _without_log():
+        client = distributed.Client(address, timeout=REACH_S, set_as_default=False)
+        try:
+            yield from _Cluster(distributed, client, order, address, lost_s).run(shards)
+        finally:
+            client.close(REACH_S)
 
 
 class _Cluster:
@@ -140,8 +143,22 @@ class _Cluster:
         return rows
 
 
-def _check_scheduler(address: str) -> None:
-    """Ask ``address`` what it is, before a client is made that would wait and complain long.
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """No tracebacks of the client's own on stderr: what went wrong is raised."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def check_scheduler(address: str) -> None:
+    """Ask ``address`` what it is: a client would wait and complain long.
 
     Raises:
         BabycryError: it does not answer as a Dask scheduler.

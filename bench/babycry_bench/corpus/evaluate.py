@@ -11,7 +11,7 @@ from typing import Any
 
 from babycry_bench.accuracy.answer import Answer, Systems, SystemSpec
 from babycry_bench.accuracy.judge import Judged, judge
-from babycry_bench.corpus.dask_pool import run_on_dask
+from babycry_bench.corpus.dask_pool import check_scheduler, run_on_dask
 from babycry_bench.corpus.packages import package_versions
 from babycry_bench.corpus.parquet_store import corpus_sha256, is_finished, read_shard, write_shard
 from babycry_bench.corpus.pool import Finished, run_on_processes
@@ -64,6 +64,8 @@ def evaluate(
             finished is kept in ``out_dir``.
     """
     require("pyarrow", "corpus")
+    if dask is not None:
+        check_scheduler(dask)  # before the libraries of the models are loaded, which takes seconds
     specs = [replace(spec, model_path=spec.model_path.absolute()) for spec in specs]
     models = [Judged.of(Systems(spec), _corpus_name(corpus)) for spec in specs]
     _check_names([judged.model for judged in models])
