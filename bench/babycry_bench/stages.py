@@ -131,9 +131,7 @@ def frontend_window(metadata: ModelMetadata, audio: Sequence[npt.NDArray[Any]]) 
 def frontend_clip(config: FrontendConfig, audio: Sequence[npt.NDArray[Any]]) -> list[Item]:
     """The features of a whole clip."""
     compute = partial(Frontend(config), sample_rate=config.sample_rate)
-    return [
-        Item(partial(compute, samples), len(samples) / config.sample_rate) for samples in audio
-    ]
+    return [Item(partial(compute, samples), len(samples) / config.sample_rate) for samples in audio]
 
 
 def network(model: BenchModel, audio: Sequence[npt.NDArray[Any]]) -> list[Item]:
