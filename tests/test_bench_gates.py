@@ -1,5 +1,6 @@
 """Gates: where they look, when they pass, and what the verdict says."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,7 @@ def test_a_skipped_gate_neither_passes_nor_fails() -> None:
 def test_what_is_no_number_never_passes_a_number(value: Any) -> None:
     (record,) = judge({"x": value}, [Gate("g", "x", "<=", 1.0)])
     assert record["passed"] is False
+    json.dumps(record, allow_nan=False)
     assert not Gate("g", "x", "==", 1).holds(True)
     assert not Gate("g", "x", "==", 0).holds(False)
 

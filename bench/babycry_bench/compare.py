@@ -220,7 +220,7 @@ def _keyed(
     report: Mapping[str, Any],
 ) -> dict[Key, tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Every stage of every target, with the machine that it was measured on."""
-    stages = {}
+    stages: dict[Key, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
     for record in records_of(report):
         for stage in record["stages"]:
             key = (record["target"], *(stage.get(name) for name in _KEY_FIELDS[1:]))

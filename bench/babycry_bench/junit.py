@@ -27,8 +27,8 @@ def junit_xml(report: Mapping[str, Any]) -> str:
         "failures": str(sum(gate["passed"] is False for gate in gates)),
         "errors": "0",
     }
-    root = ElementTree.Element("testsuites", name=SUITE, **counts)
-    suite = ElementTree.SubElement(root, "testsuite", name=SUITE, **counts)
+    root = ElementTree.Element("testsuites", {"name": SUITE, **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": SUITE, **counts})
     suite.set("skipped", str(sum(gate["passed"] is None for gate in gates)))
     suite.set("time", "0")
     if report.get("created"):
