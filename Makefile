@@ -1,4 +1,4 @@
-# make bench   int8 cry detector on real recordings: latency, parity, verdict
+# make bench   int8 cry detector on real recordings: latency, parity, verdict, HTML report
 # make test    every test
 # Both set up .venv themselves; they need python3 (3.10 or later) with venv, a C compiler and make.
 PYTHON ?= python3
@@ -10,10 +10,17 @@ SOURCES := CMakeLists.txt pyproject.toml constraints.txt convert/requirements.tx
 	-type f ! -name '*.so' ! -name '*.pyc' ! -name '.*')
 DATA ?= ../shared/data
 
-.PHONY: bench test speed lint docs reference zoo tensorflow-env clean
+.PHONY: bench bench-targets test speed lint docs reference zoo tensorflow-env clean
 
 bench: $(VENV)/bench.stamp
-	$(BIN)/babycry-edge bench $(BENCH)
+	mkdir -p build
+	$(BIN)/babycry-edge bench --json build/bench.json --html build/bench.html $(BENCH)
+
+# this machine and every emulated target in one report; wants cross compilers, qemu and mmdebstrap
+bench-targets: $(VENV)/test.stamp
+	mkdir -p build
+	$(BIN)/babycry-edge bench --emulate all --json build/targets.json --html build/targets.html \
+		--markdown build/targets.md --junit build/targets.xml $(BENCH)
 
 test: $(VENV)/test.stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PYTEST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
 
+from babycry_bench.ingest import read_report
 from babycry_bench.quantity_text import duration, ratio_text, stage_title
-from babycry_bench.schema.validate import check
 from babycry_edge.errors import BabycryError
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -110,15 +109,7 @@ def path_reason(skipped: Mapping[str, str]) -> str:
 
 
 def _read_report(path: Path) -> Record:
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BabycryError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise BabycryError(f"{path}: not JSON: {error}") from None
-    report = check(document, str(path))
-    if report["kind"] != "report":
-        raise BabycryError(f"{path}: the record of one target, no report")
+    report = read_report(path)
     if report["created"] is None:
         raise BabycryError(f"{path}: does not say when it was made")
     return report

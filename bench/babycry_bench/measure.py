@@ -24,6 +24,7 @@ from babycry_edge.progress import Advance, Track
 
 _MS_PER_S = 1000.0
 _PATIENCE = 5.0
+_DRIFT = 0.05
 
 
 @dataclass(frozen=True)
@@ -169,17 +170,21 @@ def silent(title: str, steps: int) -> Advance:
 
 
 def measure(
-    workloads: Sequence[Workload], effort: Effort, track: Track = silent, title: str = "latency"
+    workloads: Sequence[Workload],
+    effort: Effort,
+    track: Track = silent,
+    title: str = "latency",
+    timer: Callable[[], float] | None = None,
 ) -> list[Timing]:
     """Time every workload; ``track`` hears of each block.
 
     Every workload gets ``effort.min_rounds``. Then rounds go on for those whose p50 is not known
-    to ``effort.precision``.
+    to ``effort.precision``. ``timer`` gives seconds, by default as :func:`clock`.
 
     Raises:
         BabycryError: pytest-benchmark is not installed.
     """
-    timer = clock()
+    timer = timer or clock()
     timings = [Timing(workload) for workload in workloads]
     deadline = timer() + effort.budget_s
     advance = track(title, len(timings) * (effort.min_rounds + 1))
@@ -231,9 +236,6 @@ def timing_warnings(timings: Sequence[Timing], effort: Effort) -> list[str]:
             f"{'slower' if worst.drift > 0 else 'faster'} in the course of the run"
         )
     return warnings
-
-
-_DRIFT = 0.05
 
 
 def _measure_round(

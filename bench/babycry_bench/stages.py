@@ -36,9 +36,13 @@ STAGES = (
 MICROPHONE_RATES = (8000, 44100, 48000)
 """Hz: what telephones and sound cards give."""
 
+_Work = tuple[str, object, Callable[[], list[Item]]]
+"""A stage, what its work depends on, and what makes its calls."""
+
 _HOPS_OF_A_CLIP = 30
 _SECONDS_OF_A_CLIP = 2
 _SMOOTHED_WINDOWS = 64
+_WINDOWS_OF_AN_EVENT = 8
 _SEED = 5
 
 
@@ -48,29 +52,31 @@ def stage_workloads(models: Sequence[BenchModel], clips: Sequence[Clip]) -> list
     A stage that is the same work for several models is one workload with their names in ``also``:
     two of one front-end differ in their network alone.
     """
-    found: dict[tuple[Any, ...], Workload] = {}
+    found: dict[tuple[str, str], Workload] = {}
     for model in models:
-        metadata = model.model.metadata
-        audio = clip_audio(metadata, clips)
-        config = metadata.frontend
-        rules = replace(metadata, golden=None)
-        for stage, of, make in (
-            ("capture", (), lambda: capture(clips)),
-            ("resample", (config.sample_rate,), lambda: resampling(clips, config.sample_rate)),
-            ("frontend_hop", (config, metadata.hop_frames), lambda: frontend_hop(metadata, audio)),
-            ("frontend_window", (rules,), lambda: frontend_window(metadata, audio)),
-            ("frontend_clip", (config,), lambda: frontend_clip(config, audio)),
-            ("network", (model.name,), lambda: network(model, audio)),
-            ("smoothing", (rules,), lambda: smoothing(model)),
-            ("pipeline", (model.name,), lambda: pipeline(model, audio)),
-        ):
+        for stage, of, make in _work_of(model, clips):
             key = (stage, repr(of))
             if key in found:
-                shared = found[key]
-                found[key] = replace(shared, also=(*shared.also, model.name))
+                found[key] = replace(found[key], also=(*found[key].also, model.name))
             else:
                 found[key] = Workload(model.name, stage, make())
     return list(found.values())
+
+
+def _work_of(model: BenchModel, clips: Sequence[Clip]) -> list[_Work]:
+    metadata = model.model.metadata
+    config, rules = metadata.frontend, replace(metadata, golden=None)
+    audio = clip_audio(metadata, clips)
+    return [
+        ("capture", None, partial(capture, clips)),
+        ("resample", config.sample_rate, partial(resampling, clips, config.sample_rate)),
+        ("frontend_hop", rules, partial(frontend_hop, metadata, audio)),
+        ("frontend_window", rules, partial(frontend_window, metadata, audio)),
+        ("frontend_clip", config, partial(frontend_clip, config, audio)),
+        ("network", model.name, partial(network, model, audio)),
+        ("smoothing", rules, partial(smoothing, model)),
+        ("pipeline", model.name, partial(pipeline, model, audio)),
+    ]
 
 
 def capture(clips: Sequence[Clip]) -> list[Item]:
@@ -123,7 +129,7 @@ def frontend_hop(metadata: ModelMetadata, audio: Sequence[npt.NDArray[Any]]) -> 
 def frontend_window(metadata: ModelMetadata, audio: Sequence[npt.NDArray[Any]]) -> list[Item]:
     """The features of one window of audio by itself."""
     rate = metadata.frontend.sample_rate
-    length = metadata.window_frames * metadata.frontend.hop_length
+    length = metadata.frontend.samples_for(metadata.window_frames)
     compute = partial(Frontend(metadata.frontend), sample_rate=rate)
     return [Item(partial(compute, np.resize(samples, length)), length / rate) for samples in audio]
 
@@ -154,11 +160,13 @@ def network_windows(
 def smoothing(model: BenchModel) -> list[Item]:
     """One window's scores through smoothing and hysteresis, without a network.
 
-    The scores are drawn at random around the threshold, so that events begin and end.
+    The scores stay high and low for some windows in turn, so that events begin and end.
     """
     n_labels = len(model.model.metadata.labels)
     generator = np.random.default_rng(_SEED)
-    scores = generator.random((_SMOOTHED_WINDOWS, 1, n_labels), dtype=np.float32)
+    high = np.arange(_SMOOTHED_WINDOWS) // _WINDOWS_OF_AN_EVENT % 2
+    noise = 0.1 * generator.random((_SMOOTHED_WINDOWS, n_labels))
+    scores = (0.9 * high[:, np.newaxis] + noise).astype(np.float32)[:, np.newaxis]
     stream = DetectorStream(model.detector, keep_history=False)
     seconds = hop_s(model.model.metadata)
     return [Item(partial(stream.take_scores, window), seconds) for window in scores]

@@ -109,8 +109,10 @@ def missing_tools(target: Target) -> list[str]:
     return missing
 
 
-def build(target: Target, source: Path, directory: Path, *options: str) -> Path:
+def build(target: Target, source: Path, directory: Path, *options: str, only: str = "") -> Path:
     """Builds library and programs out of the tree ``source``; returns the programs' folder.
+
+    ``only``: this program alone.
 
     Raises:
         TargetError: CMake or the compiler failed.
@@ -122,7 +124,8 @@ def build(target: Target, source: Path, directory: Path, *options: str) -> Path:
     )
     options = ("-DBABYCRY_PORTS=ON", "-DBABYCRY_WERROR=ON", where, *options)
     _checked(["cmake", "-S", str(source), "-B", str(directory), *options])
-    _checked(["cmake", "--build", str(directory), "-j2"])
+    which = ["--target", only] if only else []
+    _checked(["cmake", "--build", str(directory), "-j2", *which])
     return directory / "csrc/ports"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_bench.accuracy.events import EventRules
 from babycry_bench.accuracy.reference_pipeline import (
     ReferenceFrontend,
     find_reference,
@@ -21,7 +22,6 @@ from babycry_edge import Detector, Model
 from babycry_edge.audio import open_audio
 from babycry_edge.detector import DetectorStream
 from babycry_edge.errors import BabycryError
-from babycry_edge.metadata import ModelMetadata
 from babycry_edge.windows import Windows, WindowSource, WindowStream
 
 Audio = npt.NDArray[np.float32]
@@ -172,30 +172,6 @@ def answer(systems: Systems, recording: Recording) -> Answer:
     return Answer(systems.name, recording.name, recording.label, true_events=truth, **found)
 
 
-def announced_s(start_s: float, metadata: ModelMetadata) -> float:
-    """When a detector announces an event that starts at ``start_s``, in seconds of audio time.
-
-    With the window that makes the event as long as ``min_duration_s``, when the last sample that
-    this window needs has arrived.
-    """
-    config = metadata.frontend
-    hop_s = config.hop_length / config.sample_rate
-    step_s, window_s = metadata.hop_frames * hop_s, metadata.window_frames * hop_s
-    first = round(start_s / step_s)
-    last = first
-    while last * step_s + window_s - start_s < metadata.min_duration_s:
-        last += 1
-    return (last * metadata.hop_frames * config.hop_length + _reach(metadata)) / config.sample_rate
-
-
-def _reach(metadata: ModelMetadata) -> int:
-    """Samples from a window's start to the last one that its features need."""
-    config = metadata.frontend
-    if not config.framing.startswith("center"):
-        return config.samples_for(metadata.window_frames)
-    return (metadata.window_frames - 1) * config.hop_length + config.n_fft // 2
-
-
 def _run(systems: Systems, blocks: Iterable[Audio], rate: int) -> dict[str, Any]:
     """Both pipelines over a recording's blocks; the fields of the answer."""
     device = _Stream(systems.device, None)
@@ -254,9 +230,10 @@ class _Stream:
     """One detector on one recording."""
 
     def __init__(self, detector: Detector, source: WindowSource | None) -> None:
-        self._metadata = detector.model.metadata
-        size = self._metadata.window_frames, self._metadata.hop_frames
-        self._tee = _Tee(source or WindowStream(self._metadata.frontend, *size))
+        metadata = detector.model.metadata
+        size = metadata.window_frames, metadata.hop_frames
+        self._rules = EventRules.of(metadata)
+        self._tee = _Tee(source or WindowStream(metadata.frontend, *size))
         self._stream = DetectorStream(detector, windows=self._tee)
 
     def push(self, block: Audio) -> None:
@@ -271,7 +248,12 @@ class _Stream:
         self._stream.flush()
         detection = self._stream.result()
         events = [
-            [event.start_s, float(event.end_s or 0.0), event.score, self._announced(event.start_s)]
+            [
+                event.start_s,
+                float(event.end_s or 0.0),
+                event.score,
+                min(self._rules.announced_s(event.start_s), detection.duration_s),
+            ]
             for event in detection.events
         ]
         return {
@@ -279,9 +261,6 @@ class _Stream:
             f"{prefix}window_scores": [float(score) for score in detection.window_scores],
             f"{prefix}events": events,
         }
-
-    def _announced(self, start_s: float) -> float:
-        return announced_s(start_s, self._metadata)
 
 
 class FeatureSnr:

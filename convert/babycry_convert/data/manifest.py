@@ -12,7 +12,10 @@ from pathlib import Path
 from babycry_edge.errors import BabycryError
 
 #: Endings of the files that count as recordings in a folder.
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".caf")
+SOUND_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd"),
+    *(".w64", ".rf64", ".caf", ".sph", ".nist", ".voc"),
+)
 
 MANIFEST_NAME = "manifest.csv"
 

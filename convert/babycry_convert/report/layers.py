@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: So many windows, evenly spread, tell layers apart to a tenth of a decibel.
 MAX_WINDOWS = 32
 
+#: Fewer values than these do not tell a layer's gain from its rounding.
+MIN_VALUES = 8
+
 
 @dataclass(frozen=True)
 class LayerFigures:
@@ -38,6 +41,10 @@ class LayerFigures:
     None without weights. ``saturated``: share of values beyond the stored range. ``peak`` and
     ``rms`` of the float values; ``channel_ratio``: widest channel's peak over the median one's.
     ``weight_peaks``: greatest weight of each output channel.
+    ``gain``: slope of the int8 values over what the float operator makes of the same inputs, of
+    values inside the stored range; ``weight_gain``: of the stored weights over the float ones, the
+    constant that is farthest from 1. Rounding alone leaves both within some thousandths of 1: what
+    is off by per cents is a wrong scale. None where there is nothing to tell it from.
     """
 
     name: str
@@ -57,6 +64,8 @@ class LayerFigures:
     dtype: str
     cause: Cause
     weight_peaks: tuple[float, ...] = ()
+    gain: float | None = None
+    weight_gain: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, without the weights' peaks."""
@@ -127,6 +136,7 @@ class _Sums:
         self.signal = self.noise = self.local_signal = self.local_noise = 0.0
         self.beyond = 0
         self.clipped_noise = 0.0
+        self.line = _Line()
         self.peaks: Values = np.zeros(0, np.float32)
 
     def add(self, sample: Sample, place: Place) -> None:
@@ -147,8 +157,33 @@ class _Sums:
         beyond = (local < low - half) | (local > high + half)
         self.beyond += int(np.count_nonzero(beyond))
         self.clipped_noise += energy((local - int8)[beyond])
+        off_the_ends = (int8 > low + half) & (int8 < high - half) & (local > low) & (local < high)
+        self.line.add(local[off_the_ends], int8[off_the_ends])
         peaks = _channel_peaks(local, place.channel_axis)
         self.peaks = np.maximum(self.peaks, peaks) if self.peaks.size else peaks
+
+
+class _Line:
+    """Running sums for the slope of y over x."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.x = self.y = self.xx = self.xy = 0.0
+
+    def add(self, x: Values, y: Values) -> None:
+        ours, theirs = x.astype(np.float64), y.astype(np.float64)
+        self.count += ours.size
+        self.x += float(ours.sum())
+        self.y += float(theirs.sum())
+        self.xx += float(ours @ ours)
+        self.xy += float(ours @ theirs)
+
+    def slope(self) -> float | None:
+        """None for fewer than ``MIN_VALUES`` values, or where all are equal."""
+        spread = self.count * self.xx - self.x**2
+        if self.count < MIN_VALUES or spread <= 1e-12 * self.count * self.xx:
+            return None
+        return (self.count * self.xy - self.x * self.y) / spread
 
 
 def _channel_peaks(values: Values, axis: int | None) -> Values:
@@ -205,6 +240,8 @@ def _figures(place: Place, sums: _Sums, name: str) -> LayerFigures:
         dtype=place.dtype,
         cause=likely_cause(evidence),
         weight_peaks=_weight_peaks(place.weights),
+        gain=sums.line.slope(),
+        weight_gain=_weight_gain(place.weights),
     )
 
 
@@ -212,6 +249,16 @@ def _weight_sqnr(weights: tuple[WeightPair, ...]) -> float | None:
     """Of the worst constant; None without any."""
     ratios = [sqnr_db(energy(pair.real), energy(pair.real - pair.int8)) for pair in weights]
     return min(ratios, default=None)
+
+
+def _weight_gain(weights: tuple[WeightPair, ...]) -> float | None:
+    """Stored weights over float ones, of the constant that is farthest from 1."""
+    gains = [
+        float(pair.real.ravel().astype(np.float64) @ pair.int8.ravel()) / energy(pair.real)
+        for pair in weights
+        if energy(pair.real) > 0.0
+    ]
+    return max(gains, key=lambda gain: abs(gain - 1.0), default=None)
 
 
 def _weight_peaks(weights: tuple[WeightPair, ...]) -> tuple[float, ...]:

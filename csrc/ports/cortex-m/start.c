@@ -41,7 +41,10 @@ void reset(void) {
     run();
 }
 
+void systick(void) __attribute__((weak)); /* a program's own, if it has one */
+
 typedef void vector(void);
 __attribute__((section(".vectors"), used)) static vector *const vectors[16] = {
     (vector *)(uintptr_t)stack_top, reset, fault, fault, fault, fault, fault, fault, /* faults: 2 to 7 */
+    [15] = systick,
 };

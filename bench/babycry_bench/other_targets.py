@@ -1,0 +1,98 @@
+"""The records of other targets for a report: from files, boards, and emulated machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from babycry_edge.errors import BabycryError
+from babycry_edge.progress import Track
+
+Record = dict[str, Any]
+
+BOARDS = ("cortex-m4f", "cortex-m7", "cortex-m55")
+PYTHONS = ("aarch64-a53", "aarch64-a76", "armv7-a7")
+EMULATED = (*PYTHONS, *BOARDS)
+"""What ``--emulate`` takes: these need the source tree, cross compilers and qemu."""
+
+
+@dataclass(frozen=True)
+class OtherTargets:
+    """What was asked for beside this machine.
+
+    Attributes:
+        files: records that boards wrote, reports, or JSON of pytest-benchmark.
+        hosts: to reach by ssh; each is given a program built for it.
+        ports: serial ports with a board on them.
+        emulated: names out of :data:`EMULATED`.
+        source: the source tree, for what is built out of it.
+    """
+
+    files: Sequence[Path] = ()
+    hosts: Sequence[str] = ()
+    ports: Sequence[str] = ()
+    emulated: Sequence[str] = ()
+    source: Path = field(default_factory=Path.cwd)
+
+    def ways(self) -> list[tuple[str, Callable[[], list[Record]]]]:
+        """The name of each target, and what fetches its records."""
+        found: list[tuple[str, Callable[[], list[Record]]]] = []
+        found += [(f"ssh {host}", lambda host=host: self._over_ssh(host)) for host in self.hosts]
+        found += [(port, lambda port=port: self._on_port(port)) for port in self.ports]
+        found += [(name, lambda name=name: self._emulated(name)) for name in self.emulated]
+        return found
+
+    def _over_ssh(self, host: str) -> list[Record]:
+        from babycry_bench.remote import run_over_ssh
+
+        return [run_over_ssh(host)]
+
+    def _on_port(self, port: str) -> list[Record]:
+        from babycry_bench.serial_session import run_on_port
+
+        return [run_on_port(port)]
+
+    def _emulated(self, name: str) -> list[Record]:
+        kept = self.source / "build" / "emulated"
+        if name in BOARDS:
+            from babycry_bench.emulated_boards import run_board
+
+            return [run_board(name, self.source, kept / "boards")]
+        from babycry_bench.arm_python import run_python
+
+        return [run_python(name, self.source, kept / "arm")]
+
+
+def read_files(targets: OtherTargets) -> list[Record]:
+    """The records in ``targets.files``.
+
+    Raises:
+        BabycryError: a file is absent, damaged or of another schema version.
+    """
+    from babycry_bench.ingest import read_records
+
+    return [record for file in targets.files for record in read_records(file)]
+
+
+def collect(targets: OtherTargets, track: Track) -> tuple[list[Record], list[str]]:
+    """What the boards and emulated machines measure, and a line for each that gave nothing.
+
+    One that fails costs the others nothing: what was measured is reported.
+    """
+    from babycry_bench.serial_session import Interrupted
+
+    ways = targets.ways()
+    advance = track("other targets", len(ways))
+    records, failures = [], []
+    for name, fetch in ways:
+        try:
+            records += fetch()
+        except Interrupted as error:
+            records += [error.record] if error.record is not None else []
+            failures.append(f"{name}: {error}")
+        except BabycryError as error:
+            failures.append(f"{name}: {error}")
+        advance()
+    return records, failures
