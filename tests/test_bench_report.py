@@ -1,136 +1,216 @@
-"""The report on paper and on the screen."""
+"""The report on the screen."""
 
 import io
-import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from babycry_bench.report import Report
+from sample_report import gate, model, report, stage
 
 pytest.importorskip("rich", reason="pip install 'babycry-edge[bench]'")
 
-COLD_START = {
-    "to_first_features_ms": 51.0,
-    "load_ms": 60.0,
-    "first_inference_ms": 0.4,
-    "total_ms": 112.0,
-    "self_check_ms": 2.0,
-    "peak_rss_bytes": 66_000_000,
-    "frontend_rss_bytes": 28_000_000,
-}
+from babycry_bench.report_terminal import print_report
+
+Record = dict[str, Any]
 
 
-def report_with(names: list[str], milliseconds: float, gate: dict[str, Any]) -> Report:
-    stages = ("frontend_window", "frontend_clip", "network", "pipeline")
-    times = dict.fromkeys(("p50", "p95", "p99", "max"), milliseconds)
-    return Report(
-        build={
-            "babycry_edge": "0.1.0",
-            "instruction_set": "neon",
-            "instruction_sets": ["neon"],
-            "python": "3.11.7",
-        },
-        machine={
-            "cpu": "A Processor With A Name As Long As Vendors Like Them (R) (TM) @ 1.80GHz",
-            "cores": 4,
-            "governor": "powersave",
-            "architecture": "aarch64",
-            "operating_system": "Linux 6.1.0-rpi7-rpi-v8-with-a-long-suffix",
-        },
-        models=[
-            {
-                "model": name,
-                "engine": "onnxruntime",
-                "engine_version": "1.31.1",
-                "size_bytes": 90_000,
-                "cold_start": COLD_START,
-            }
-            for name in names
-        ],
-        stages=[
-            {
-                "model": name,
-                "stage": stage,
-                "audio_s": 7.0,
-                "count": 4000,
-                "real_time_factor": {"p50": milliseconds / 7000, "p95": milliseconds / 7000},
-                **times,
-            }
-            for name in names
-            for stage in stages
-        ],
-        gates=[{**gate, "name": f"{gate['gate']} ({name})", "of": name} for name in names],
-        warnings=["CPU governor is 'powersave': " + "words " * 30],
-        passed=gate["passed"] is not False,
-    )
-
-
-GATE = {
-    "gate": "int8 vs float, largest error of a clip score",
-    "operator": "<=",
-    "value": 0.2,
-    "bound": 0.1,
-    "unit": "",
-    "passed": False,
-}
-
-
-def printed(report: Report) -> str:
-    from babycry_bench.report_terminal import print_report
-
+def printed(document: Record, width: int = 100, page: Path | None = None) -> str:
     file = io.StringIO()
-    print_report(report, file)
+    print_report(document, file, page, width)
     return file.getvalue()
 
 
+def flat(text: str) -> str:
+    """``text`` on one line, as if nothing had been wrapped."""
+    return " ".join(text.split())
+
+
+def with_models(names: list[str], milliseconds: float) -> Record:
+    document = report()
+    document["models"] = [model(name, "onnxruntime") for name in names]
+    document["stages"] = [
+        stage(title, milliseconds, model=name, audio_s=7.0)
+        for name in names
+        for title in ("frontend_hop", "frontend_window", "frontend_clip", "network", "pipeline")
+    ]
+    document["accuracy"] = [{**document["accuracy"][0], "model": name} for name in names]
+    return document
+
+
+@pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize(
-    "names", [["cry.onnx", "cry.tflite"], ["n" * 70 + ".onnx", "m" * 70], ["a", "b", "c", "d"]]
+    "names", [["cry.onnx", "cry.tflite"], ["n" * 70 + ".onnx", "m" * 70], ["a", "b", "c", "d", "e"]]
 )
-@pytest.mark.parametrize("milliseconds", [0.001, 12345.678])
-def test_the_table_fits_100_columns(names: list[str], milliseconds: float) -> None:
-    text = printed(report_with(names, milliseconds, GATE))
-    assert max(map(len, text.splitlines())) <= 100
+@pytest.mark.parametrize("milliseconds", [0.0001, 12345.678])
+def test_the_tables_fit_the_terminal(width: int, names: list[str], milliseconds: float) -> None:
+    document = with_models(names, milliseconds)
+    document["machine"]["cpu"] = (
+        "A Processor With A Name As Long As Vendors Like Them (R) (TM) " * 2
+    )
+    document["targets"][0]["target"] = "riscv64-a-board-of-a-vendor-with-a-name"
+    document["warnings"] = ["words " * 40, "x" * 150]
+    text = printed(document, width)
+    assert max(map(len, text.splitlines())) <= width
 
 
-def test_numbers_stay_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babycry_bench.report_terminal.MAX_COLUMNS", 72)
-    text = printed(report_with(["cry.onnx", "cry.tflite"], 123.456, GATE))
-    assert max(map(len, text.splitlines())) <= 72
-    assert text.count("123.456") == 8 * 4
+def test_a_width_beyond_100_columns_is_not_used() -> None:
+    assert max(map(len, printed(report(), 200).splitlines())) <= 100
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_numbers_stay_whole_on_a_narrow_terminal(width: int) -> None:
+    text = printed(with_models(["cry.onnx", "cry.tflite"], 123.456), width)
+    assert text.count("123.456") == 5 * 2
+
+
+def test_every_section_is_there_in_order() -> None:
+    text = printed(report())
+    titles = [
+        "Latency", "Targets", "Cold start and footprint", "Energy", "Accuracy on recordings",
+        "Gates", "note: ", "failed: ", "FAILED",
+    ]  # fmt: skip
+    places = [text.index(f" {title}") for title in titles]
+    assert places == sorted(places)
+
+
+def test_emulated_counts_are_instructions_and_never_time() -> None:
+    text = printed(report())
+    (board,) = (line for line in text.splitlines() if "cortex-m4f" in line)
+    assert "33500 instr" in board
+    assert "ms" not in board
+    assert " us" not in board
+    document = report()
+    document["stages"] = document["targets"][1]["stages"]
+    text = printed({**document, "targets": []})
+    assert "p50 instr" in text
+    assert "p50 ms" not in text
+    assert "RTF" not in text
+
+
+def test_a_target_is_one_line_with_parity_flash_ram_and_stack() -> None:
+    lines = printed(report()).splitlines()
+    (board,) = (line for line in lines if "cortex-m4f" in line)
+    assert "exact: features, stream" in board
+    assert board.split()[-5:] == ["KiB", "60", "KiB", "1204", "B"]
+    (linux,) = (line for line in lines if "aarch64-a53" in line)
+    assert "exact: features, golden, scores" in linux
+    assert "9.1 M instr" in linux
+
+
+def test_a_target_that_differs_says_so_and_in_what() -> None:
+    document = report()
+    document["targets"][1]["parity"]["streaming"]["profiles"][0]["mismatches"] = 3
+    document["targets"][0]["parity"] = {}
+    lines = printed(document).splitlines()
+    assert "DIFFERS: stream 3" in next(line for line in lines if "cortex-m4f" in line)
+    assert "not checked" in next(line for line in lines if "aarch64-a53" in line)
+
+
+def test_of_many_layers_the_slowest_are_shown() -> None:
+    text = printed(report())
+    shown = [line.split()[1] for line in text.splitlines() if line.startswith("   layer")]
+    assert shown == ["0", "1", "2"]
+    assert "(3 faster layers)" in text
+
+
+def test_accuracy_comes_with_its_intervals() -> None:
+    text = printed(report())
+    assert "94.8 % [92.8, 95.8]" in text
+    assert "4.00 [1.50, 8.70]" in text
+    assert "9 of 120" in text
+    assert "1200 recordings, 1191 labelled, 2.2 h, 1 could not be read" in flat(text)
+
+
+def test_accuracy_without_labels_has_no_rows_for_them() -> None:
+    document = report()
+    document["accuracy"][0].update(device=None, float=None, events=None)
+    text = printed(document)
+    assert "same answer as the float pipeline" in text
+    assert "macro-F1" not in text
+    assert "events" not in text
 
 
 def test_every_failed_gate_is_named_with_value_and_bound_before_the_verdict() -> None:
-    *_, failed, verdict = printed(report_with(["cry.onnx"], 1.0, GATE)).splitlines()
-    assert "failed: int8 vs float, largest error of a clip score (cry.onnx): 0.2, " in failed
-    assert failed.endswith("bound <= 0.1")
+    document = report()
+    document["gates"] = [gate("int8 vs float", "cry.onnx", 0.2, "<=", 0.1, False)]
+    *_, failed, verdict = printed(document).splitlines()
+    assert failed == " failed: int8 vs float (cry.onnx): 0.2, bound <= 0.1"
     assert verdict == " FAILED  0 checks passed, 1 failed, 0 skipped"
 
 
-def test_the_worst_value_of_a_gate_is_shown() -> None:
-    report = report_with(["a", "b"], 1.0, {**GATE, "passed": True})
-    report.gates[0]["value"], report.gates[1]["value"] = 0.0125, 0.0375
-    text = printed(report)
-    assert "0.0375" in text
-    assert "0.0125" not in text
+def test_a_gate_that_failed_for_want_of_a_value_says_so() -> None:
+    document = report()
+    absent = gate("int8 vs float", "", None, "<=", 0.1, False)
+    document["gates"] = [{**absent, "reason": "the report has nothing there"}]
+    assert "failed: int8 vs float: the report has nothing there" in printed(document)
+
+
+def test_the_diverging_layer_is_named() -> None:
+    text = flat(printed(report()))
+    assert "cry.tflite diverges at layer blocks.3.pointwise: " in text
+    assert "cry.onnx diverges" not in text
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "shown", "hidden"),
+    [
+        ("<=", (0.0125, 0.0375), "0.0375", "0.0125"),
+        (">=", (138.2, 121.5), "122", "138"),
+    ],
+)
+def test_the_worst_value_of_a_gate_is_shown(
+    operator: str, values: tuple[float, float], shown: str, hidden: str
+) -> None:
+    document = report()
+    document["accuracy"] = []
+    document["parity"]["divergence"] = []
+    document["gates"] = [gate("g", str(n), v, operator, 120.0, True) for n, v in enumerate(values)]
+    (line,) = (line for line in printed(document).splitlines() if line.startswith("   g "))
+    assert shown in line.split()
+    assert hidden not in line
 
 
 def test_a_skipped_gate_is_shown_with_its_reason() -> None:
-    skipped = {**GATE, "value": None, "passed": None, "skipped": "librosa not installed"}
-    text = printed(report_with(["cry.onnx"], 1.0, skipped))
-    assert "skipped: librosa not installed" in text
-    assert "PASSED  0 checks passed, 0 failed, 1 skipped" in text
+    document = report()
+    document["gates"] = [gate("librosa", "", None, "<=", 0.1, None)]
+    document["passed"] = True
+    text = printed(document)
+    assert "1 gates skipped: librosa not installed" in text
+    assert text.splitlines()[-1] == " PASSED  0 checks passed, 0 failed, 1 skipped"
+
+
+def test_warnings_of_targets_are_shown_with_their_name() -> None:
+    document = report()
+    document["targets"][1]["warnings"] = ["the line was noisy"]
+    assert "note: cortex-m4f: the line was noisy" in printed(document)
+
+
+def test_the_last_line_is_the_path_of_the_page_whole() -> None:
+    page = Path("a folder", "x" * 120, "report.html")
+    assert printed(report(), page=page).splitlines()[-1] == f" report: {page}"
+
+
+def test_the_smallest_report_can_be_shown() -> None:
+    document = report()
+    for name in ("energy", "accuracy"):
+        del document[name]
+    document.update(models=[], stages=[], targets=[], gates=[], warnings=[], created=None)
+    document["machine"] = dict.fromkeys(document["machine"], None)
+    document["parity"], document["memory"] = {}, {}
+    assert printed(document).splitlines()[-1].startswith(" FAILED")
 
 
 def test_no_line_ends_in_blanks_and_none_has_colour_codes_in_a_file() -> None:
-    text = printed(report_with(["cry.onnx"], 1.0, GATE))
+    text = printed(report())
     assert all(line == line.rstrip() for line in text.splitlines())
     assert "\x1b" not in text
 
 
-def test_numbers_that_json_lacks_become_null() -> None:
-    report = report_with(["a"], 1.0, {**GATE, "value": float("nan")})
-    report.parity = {"golden": [{"max_score_error": float("inf")}]}
-    content = json.loads(report.to_json())
-    assert content["gates"][0]["value"] is None
-    assert content["parity"]["golden"][0]["max_score_error"] is None
+def test_names_in_brackets_are_no_markup() -> None:
+    document = report()
+    document["warnings"] = ["[bold]loud[/bold] :warning:"]
+    document["targets"][0]["target"] = "[red]board"
+    text = printed(document)
+    assert "[bold]loud[/bold] :warning:" in text
+    assert "[red]board" in text

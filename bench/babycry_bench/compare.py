@@ -1,9 +1,9 @@
 """Reports held against each other: what became faster or slower, and what else changed.
 
-A stage is slower where three things hold: the ratio of the medians lies beyond the smallest change
-that matters, the rounds of both runs differ by more than chance (Mann-Whitney U), and they still
-do when as many stages are tested (Holm). Counts of an emulator have no noise: there, one per mille
-is a change.
+A stage is slower where the rounds of both runs differ by more than chance (Mann-Whitney U, with
+Holm's correction for testing as many stages) and the ratio of their medians, with its whole 95 %
+interval, lies beyond the smallest change that matters. Counts of an emulator have no noise: there,
+one per mille is a change.
 """
 
 from __future__ import annotations
@@ -118,6 +118,12 @@ class _Stage:
     def is_beyond_threshold(self) -> bool:
         return self.ratio is not None and _is_beyond(self.ratio, self.threshold)
 
+    @property
+    def is_surely_beyond_threshold(self) -> bool:
+        return self.interval is not None and (
+            self.interval[0] > 1 + self.threshold or self.interval[1] < 1 / (1 + self.threshold)
+        )
+
     def verdict(self, significance: float) -> tuple[str, str]:
         """The verdict, and why it is not known."""
         if self.ratio is None:
@@ -130,10 +136,12 @@ class _Stage:
         if self.p_adjusted is None:
             return "not known", "neither rounds nor an interval of p50 are recorded"
         if self.p_adjusted < significance:
-            return changed, ""
+            if self.is_surely_beyond_threshold:
+                return changed, ""
+            return "not known", "more than noise, but perhaps less than the threshold"
         if self.smallest_p >= significance:
             return "not known", "too few rounds to tell a difference from noise"
-        return "no difference", ""
+        return "not known", "beyond the threshold, but within the noise of the rounds"
 
 
 @dataclass
@@ -212,7 +220,7 @@ def _keyed(
     report: Mapping[str, Any],
 ) -> dict[Key, tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Every stage of every target, with the machine that it was measured on."""
-    stages = {}
+    stages: dict[Key, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
     for record in records_of(report):
         for stage in record["stages"]:
             key = (record["target"], *(stage.get(name) for name in _KEY_FIELDS[1:]))

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from babycry_bench.quantity_text import gate_value
+from babycry_bench.target_summary import divergence_lines
 
 SUITE = "babycry-edge bench"
 
@@ -26,8 +27,8 @@ def junit_xml(report: Mapping[str, Any]) -> str:
         "failures": str(sum(gate["passed"] is False for gate in gates)),
         "errors": "0",
     }
-    root = ElementTree.Element("testsuites", name=SUITE, **counts)
-    suite = ElementTree.SubElement(root, "testsuite", name=SUITE, **counts)
+    root = ElementTree.Element("testsuites", {"name": SUITE, **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": SUITE, **counts})
     suite.set("skipped", str(sum(gate["passed"] is None for gate in gates)))
     suite.set("time", "0")
     if report.get("created"):
@@ -91,13 +92,7 @@ def _divergences(gate: Mapping[str, Any], report: Mapping[str, Any]) -> list[str
     """Where the answer leaves the reference's, said of a gate that looks there."""
     if "parity.divergence" not in gate["path"]:
         return []
-    records = [report, *report["targets"]]
-    return [
-        f"{found['model']}: {found['stage']}: {found['detail']}"
-        for record in records
-        for found in record["parity"].get("divergence", [])
-        if found["stage"] != "none" and found["model"] in gate["of"]
-    ]
+    return [line for line in divergence_lines(report) if line.startswith(f"{gate['of']} ")]
 
 
 def _clean(text: str) -> str:

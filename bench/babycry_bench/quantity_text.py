@@ -10,14 +10,14 @@ NOTHING = "-"
 _SHORT_UNITS = {"instructions": "instr"}
 
 STAGE_TITLES = {
-    "capture": "capture",
+    "capture": "recording from its file",
     "resample": "resampling",
     "frontend_hop": "front-end, one hop",
     "frontend_window": "front-end, one window",
     "frontend_clip": "front-end, one clip",
     "network": "network, one window",
     "layer": "layer",
-    "smoothing": "smoothing",
+    "smoothing": "smoothing, one window",
     "pipeline": "whole pipeline, one clip",
 }
 

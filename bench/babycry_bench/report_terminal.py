@@ -67,8 +67,8 @@ def print_report(
         show("")
         for note in _notes(report):
             show(line(f"note: {note}", "yellow"))
-        for text in divergence_lines(report):
-            show(line(text, "red"))
+        for found in divergence_lines(report):
+            show(line(found, "red"))
         for failure in _failures(report):
             show(line(failure, "red"))
         show(_verdict(report))

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_EXACT_UP_TO = 40
+_EXACT_UP_TO = 30
 _NORMAL_95 = 1.959963984540054
-_RESAMPLES = 4000
+_RESAMPLES = 2000
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
     """The two-sided p-value of the Mann-Whitney U test that two samples are of one distribution.
 
-    Exact for up to 40 values together, ties included (every split of the pooled midranks is
+    Exact for up to 30 values together, ties included (every split of the pooled midranks is
     counted, the permutation distribution); beyond that by the normal approximation with its
     corrections for ties and continuity (Mann and Whitney 1947; Hollander, Wolfe and Chicken 2014,
     section 4.1).

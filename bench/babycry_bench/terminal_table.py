@@ -25,7 +25,9 @@ def shown_in(file: TextIO, width: int | None = None) -> Iterator[Show]:
     """
     if width is None:
         width = shutil.get_terminal_size().columns if file.isatty() else MAX_COLUMNS
-    console = Console(file=file, width=min(width, MAX_COLUMNS), highlight=False, emoji=False)
+    console = Console(
+        file=file, width=min(width, MAX_COLUMNS), highlight=False, emoji=False, markup=False
+    )
     with console.capture() as capture:
         yield console.print
     for row in capture.get().splitlines():

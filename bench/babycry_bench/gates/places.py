@@ -209,7 +209,7 @@ def _past_key(way: Found, key: str) -> Found:
 
 def _past_item(way: Found, item: Any, step: Step, number: str) -> Found:
     if not isinstance(item, Mapping):
-        return _named(way, "", number)
+        return _named(way, number if step.index is None else "", number)
     naming = [name for name in _NAMING_FIELDS if isinstance(item.get(name), str)]
     # Elsewhere a stage is a finding and not a name: that of a divergence, say.
     named_by_stage = not naming or "clock" in item

@@ -35,8 +35,8 @@ class Gate:
 
     Attributes:
         bound: a number, a boolean or a string; None where ``relative`` is given.
-        relative: the bound is this many times what a baseline report has in the same place.
         unit: for people.
+        relative: the bound is this many times what a baseline report has in the same place.
         optional: what lies at ``path`` may be absent from the report; then the gate is skipped.
 
     Raises:
@@ -47,8 +47,8 @@ class Gate:
     path: str
     operator: str
     bound: Bound | None = None
-    relative: float | None = None
     unit: str = ""
+    relative: float | None = None
     optional: bool = False
 
     def __post_init__(self) -> None:

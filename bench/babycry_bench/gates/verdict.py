@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,15 +63,26 @@ def _record(gate: Gate, found: Found, before: Found | None = None) -> dict[str, 
         record["baseline"] = None
     if found.skipped is not None:
         return {**record, "skipped": found.skipped}
-    if found.absent or found.value is None:
-        reason = ABSENT if found.absent else "the value there is null"
-        return {**record, "passed": False, "reason": reason}
-    if record["value"] is None:
-        kind = "a list" if isinstance(found.value, list) else "an object"
-        return {**record, "passed": False, "reason": f"the path leads to {kind}, not to a value"}
+    reason = _no_value(found)
+    if reason:
+        return {**record, "value": None, "passed": False, "reason": reason}
     if gate.relative is None:
         return {**record, "passed": gate.holds(found.value)}
     return _relative(gate, found, before, record)
+
+
+def _no_value(found: Found) -> str:
+    """Why nothing there can be held against a bound."""
+    if found.absent:
+        return ABSENT
+    if found.value is None:
+        return "the value there is null"
+    if isinstance(found.value, (list, dict)):
+        kind = "a list" if isinstance(found.value, list) else "an object"
+        return f"the path leads to {kind}, not to a value"
+    if isinstance(found.value, float) and not math.isfinite(found.value):
+        return f"the value there is {found.value}"
+    return ""
 
 
 def _relative(
