@@ -224,6 +224,8 @@ def look_up(data: dict[str, Any], path: str) -> Any:
 
 
 def expected_value(data: dict[str, Any], attributes: dict[str, str]) -> Any:
+    if "data-sum" in attributes:
+        return added_up(data, attributes["data-sum"])
     value = look_up(data, attributes["data-path"])
     if "data-count" in attributes:
         wanted = attributes["data-count"]
@@ -231,8 +233,16 @@ def expected_value(data: dict[str, Any], attributes: dict[str, str]) -> Any:
             return len(value)
         return sum(gate["passed"] is json.loads(wanted) for gate in value)
     if "data-over" in attributes:
-        return value / look_up(data, attributes["data-over"])
+        value = value / look_up(data, attributes["data-over"])
+    if "data-whole" in attributes:
+        value = value / added_up(data, attributes["data-whole"])
     return value
+
+
+def added_up(data: dict[str, Any], terms: str) -> float:
+    """The sum of quotients that a figure names."""
+    pairs = [term.split(" / ") for term in terms.split(" + ")]
+    return float(sum(look_up(data, first) / look_up(data, second) for first, second in pairs))
 
 
 def unit_at(data: dict[str, Any], path: str) -> str:
@@ -284,9 +294,10 @@ def check_figures(page: Elements) -> set[str]:
     data = documents(page)
     paths = set()
     for tag, attributes, text in page.found:
-        if "data-path" not in attributes or "data-value" not in attributes:
+        if "data-value" not in attributes:
             continue
-        path, words = attributes["data-path"], "".join(text)
+        path = attributes.get("data-path") or attributes["data-sum"].split(" / ")[0]
+        words = "".join(text)
         paths.add(path)
         value = json.loads(attributes["data-value"])
         expected = expected_value(data, attributes)
@@ -301,7 +312,8 @@ def check_figures(page: Elements) -> set[str]:
         elif isinstance(value, str):
             assert words == value
         else:
-            meant, step = number_in(words, unit_at(data, path))
+            is_share = "data-whole" in attributes or words.endswith("%")
+            meant, step = number_in(words, "share" if is_share else unit_at(data, path))
             assert math.isclose(meant, value, rel_tol=1e-9, abs_tol=0.51 * step), (path, words)
     return paths
 

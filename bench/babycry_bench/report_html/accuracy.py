@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 
@@ -12,6 +12,8 @@ from babycry_bench.report_html.plots import Axis, Row, bar, dot, linear_axis, ro
 from babycry_bench.report_html.tables import head, number, table
 
 _SYSTEMS = (("device", "device", "orange"), ("float", "float reference", "blue"))
+#: So many fit into half the page.
+_FEW_CLASSES = 4
 _RATES = (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"), ("roc_auc", "ROC AUC"))
 
 
@@ -73,7 +75,9 @@ def _rates(record: Place) -> str:
     )
 
 
-def _both(record: Place, find, lowest: list[float | None]) -> list[Row]:  # type: ignore[no-untyped-def]
+def _both(
+    record: Place, find: Callable[[Place], Place | None], lowest: list[float | None]
+) -> list[Row]:
     rows = []
     for key, title, colour in _SYSTEMS:
         quality = record.get(key)
@@ -130,7 +134,8 @@ def _confusions(record: Place) -> str:
         for key, title, _ in _SYSTEMS
         if (quality := record.get(key)) is not None
     ]
-    return f'<div class="beside">{"".join(tables)}</div>' if tables else ""
+    kind = "beside" if len(record.value["classes"]) <= _FEW_CLASSES else "stacked"
+    return f'<div class="{kind}">{"".join(tables)}</div>' if tables else ""
 
 
 def _confusion(matrix: Place, classes: Sequence[str], title: str) -> str:
