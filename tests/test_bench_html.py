@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import re
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -393,8 +394,8 @@ def test_a_passed_report_says_so() -> None:
 
 def test_counts_of_an_emulator_never_share_an_axis_with_time() -> None:
     page = render(crowded())
+    data = documents(Elements(page))
     for plot in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
-        data = documents(Elements(render(crowded())))
         units = {
             look_up(data, path.rpartition(".")[0])["unit"]
             for path in re.findall(r'data-path="([^"]*stages\[\d+\]\.p50)"', plot)
@@ -560,6 +561,34 @@ def test_gates_can_be_filtered_and_sorted(browser: Page, tmp_path: Path) -> None
     heading = "document.querySelectorAll('.gates thead th')[2].getAttribute('aria-sort')"
     assert browser.evaluate(heading) == "ascending"
     assert browser.complaints == []
+
+
+def test_the_json_can_be_saved(browser: Page, tmp_path: Path) -> None:
+    report = hostile(sample_report.report())
+    file = tmp_path / "report.html"
+    file.write_text(render(report), encoding="utf-8")
+    browser.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.open(file)
+    browser.evaluate("document.querySelector('#download + button').click()")
+    saved = tmp_path / "bench.json"
+    for _ in range(200):
+        if saved.exists():
+            break
+        time.sleep(0.05)
+    assert json.loads(saved.read_text(encoding="utf-8")) == report
+    assert browser.complaints == []
+
+
+def test_a_script_inside_a_report_would_not_run(browser: Page, tmp_path: Path) -> None:
+    """The page's own policy, should an escape ever be forgotten."""
+    page = render(sample_report.report())
+    leaky = page.replace("<main>", "<main><script>window.ran = 1</script><img src=x onerror=f()>")
+    file = tmp_path / "report.html"
+    file.write_text(leaky, encoding="utf-8")
+    browser.open(file)
+    assert browser.evaluate("typeof window.ran") == "undefined"
+    assert browser.evaluate("document.querySelectorAll('.controls').length") == 1
+    assert len(browser.complaints) >= 2
 
 
 def test_words_stand_out_from_the_paper(browser: Page, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from babycry_bench.report_html.words import (
 )
 
 _MOST_LAYERS = 12
-_LONGEST_NAME = 36
+_LONGEST_NAME = 30
 _READING = (
     "Box: the middle half of all calls; thick line: nine in ten; upright stroke: the median; dot: "
     "the slowest."
@@ -307,11 +307,14 @@ def layers(report: Place) -> str:
 
 
 def _short(stage: Place) -> str:
-    """A layer's name, with the end of a long one; the whole of it stands in the table."""
+    """A layer's name; of a long one its place in the network and its end."""
     name = str(stage.value["layer"])
     if len(name) <= _LONGEST_NAME:
         return escape(name)
-    return f'<span title="{escape(name)}">\u2026{escape(name[1 - _LONGEST_NAME :])}</span>'
+    place, space, rest = name.partition(" ")
+    first = f"{place} " if space and len(place) < 6 else ""
+    end = (rest or name)[len(first) + 1 - _LONGEST_NAME :]
+    return f'<span class="cut" title="{escape(name)}">{escape(first)}\u2026{escape(end)}</span>'
 
 
 def _layer_plot(record: Place, model: str | None, ranking: Sequence[Place], unit: str) -> str:
@@ -341,7 +344,7 @@ def _layer_plot(record: Place, model: str | None, ranking: Sequence[Place], unit
             for stage in ranking
         ],
     )
-    return row_plot(title, axis, [("", rows[:_MOST_LAYERS])]) + (
+    return row_plot(title, axis, [("", rows[:_MOST_LAYERS])], kind="layers") + (
         folded(f"All layers of {who}", rest) if is_cut else ""
     )
 
