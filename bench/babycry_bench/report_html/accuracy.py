@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
@@ -57,14 +57,9 @@ def _rates(record: Place) -> str:
     ]
     lowest = [_low(record["agreement"])]
     for key, title in _RATES:
-        groups.append((title, _both(record, lambda quality, key=key: quality.get(key), lowest)))
+        groups.append((title, _both(record, (key,), lowest)))
     for name in record.value["classes"]:
-        groups.append(
-            (
-                f"Recall of {name}",
-                _both(record, lambda quality, name=name: quality["recall"].get(name), lowest),
-            )
-        )
+        groups.append((f"Recall of {name}", _both(record, ("recall", name), lowest)))
     known = [value for value in lowest if value is not None] or [0.0]
     axis = Axis(max(0.0, min(0.9, min(known) - 0.02)), 1.0, "share")
     return row_plot(
@@ -75,13 +70,13 @@ def _rates(record: Place) -> str:
     )
 
 
-def _both(
-    record: Place, find: Callable[[Place], Place | None], lowest: list[float | None]
-) -> list[Row]:
+def _both(record: Place, keys: Sequence[str], lowest: list[float | None]) -> list[Row]:
+    """The device's and the reference's figure at ``keys``; their low ends join ``lowest``."""
     rows = []
-    for key, title, colour in _SYSTEMS:
-        quality = record.get(key)
-        place = find(quality) if quality is not None else None
+    for system, title, colour in _SYSTEMS:
+        place = record.get(system)
+        for key in keys:
+            place = place.get(key) if place is not None else None
         if place is None or place.get("value") is None:
             continue
         lowest.append(_low(place))

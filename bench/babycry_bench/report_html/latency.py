@@ -59,7 +59,9 @@ _START_COLOURS = ("grey", "blue", "orange", "purple")
 
 def distributions(report: Place) -> str:
     """A plot for each target that has a clock; tables of this machine and of the others."""
-    plots, own, others = [], [], []
+    plots: list[str] = []
+    own: list[str] = []
+    others: list[str] = []
     for record in records(report):
         stages = [stage for stage in record.rows("stages") if stage.value["stage"] != "layer"]
         for unit in UNITS:
@@ -232,7 +234,8 @@ def _share_row(name: str, parts: Sequence[Place], unit: str) -> Row:
 
 def load(report: Place) -> str:
     """Real-time factor, duty cycle and share of the machine, where there is time."""
-    rows, pipeline_rows = [], []
+    rows: list[list[str]] = []
+    pipeline_rows: list[list[str]] = []
     for record in records(report):
         for stage in record.rows("stages"):
             factor = stage.get("real_time_factor")
