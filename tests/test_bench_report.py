@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from typing import Any
 
 import pytest
@@ -135,11 +134,3 @@ def test_numbers_that_json_lacks_become_null() -> None:
     content = json.loads(report.to_json())
     assert content["gates"][0]["value"] is None
     assert content["parity"]["golden"][0]["max_score_error"] is None
-
-
-def test_a_report_without_sensor_and_recordings_has_neither_field() -> None:
-    report = report_with(["a"], 1.0, GATE)
-    assert not {"energy", "accuracy"} & report.to_dict().keys()
-    report.energy, report.accuracy = {"sensor": "INA219"}, []
-    assert {"energy", "accuracy"} <= report.to_dict().keys()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(report.to_dict()["created"]))
