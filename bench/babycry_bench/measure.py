@@ -279,8 +279,9 @@ def _measure_block(timing: Timing, effort: Effort, timer: Callable[[], float]) -
         stop = timer()
         block.append((stop - start) * _MS_PER_S)
         timing.audio_s.append(item.audio_s)
-    cpu_s, between_s = time.process_time() - cpu_start, timer() - begin - sum(block) / _MS_PER_S
-    timing.cpu_s += max(0.0, cpu_s - between_s)  # this loop is at work between the calls
+    cpu_s, wall_s = time.process_time() - cpu_start, timer() - begin
+    if wall_s > 0:  # the loop is at work too, between the calls
+        timing.cpu_s += cpu_s * sum(block) / _MS_PER_S / wall_s
     timing.milliseconds.extend(block)
     timing.rounds.append(median(block))
 
