@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from babycry_edge.errors import BabycryError
 from babycry_edge.model import Model
-from babycry_edge.windows import Windows, WindowStream
+from babycry_edge.windows import Windows, WindowSource, WindowStream
 
 Audio = npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]
 
@@ -109,17 +109,21 @@ class DetectorStream:
     """The state of one stream.
 
     ``keep_history`` keeps every window's score and every event for :meth:`result`; without it,
-    memory is constant however long the stream runs.
+    memory is constant however long the stream runs. ``windows`` makes the model's windows out of
+    the audio in place of the model's own front-end.
     """
 
     detector: Detector
     keep_history: bool = True
+    windows: WindowSource | None = None
     _scores: list[float] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         metadata = self.detector.model.metadata
-        self._windows = WindowStream(metadata.frontend, metadata.window_frames, metadata.hop_frames)
+        self._windows = self.windows or WindowStream(
+            metadata.frontend, metadata.window_frames, metadata.hop_frames
+        )
         self._n_samples = 0
         self._n_windows = 0
         self._recent: list[float] = []
@@ -133,6 +137,17 @@ class DetectorStream:
         batch = self._windows.push(chunk)
         self._n_samples += len(chunk)
         return self._take(batch)
+
+    def take_scores(self, scores: npt.NDArray[np.float32]) -> list[Event]:
+        """Take the next windows' scores, shape ``(k, n_labels)``: the rules for events alone.
+
+        Returns:
+            The events that began or ended.
+        """
+        found: list[Event] = []
+        for window_scores in scores:
+            found += self._take_window(window_scores)
+        return found
 
     def flush(self) -> list[Event]:
         """End the stream; returns the last events.
@@ -149,7 +164,7 @@ class DetectorStream:
     def result(self) -> Detection:
         """The whole stream as a clip, after :meth:`flush`."""
         metadata = self.detector.model.metadata
-        mean = np.mean(self._best, axis=0)
+        mean = self.clip_scores()
         score = float(mean[self._target])
         detected = score >= self.detector.threshold
         others = [i for i in range(len(metadata.labels)) if i != self._target] or [self._target]
@@ -163,17 +178,18 @@ class DetectorStream:
             duration_s=self._n_samples / metadata.frontend.sample_rate,
         )
 
+    def clip_scores(self) -> npt.NDArray[np.float32]:
+        """The clip's score for each label, float32 ``(n_labels,)``, after :meth:`flush`."""
+        mean: npt.NDArray[np.float32] = np.mean(self._best, axis=0)
+        return mean
+
     def _missing(self) -> int:
         """Samples of silence that a clip shorter than one window lacks."""
         metadata = self.detector.model.metadata
         return max(0, metadata.frontend.samples_for(metadata.window_frames) - self._n_samples)
 
     def _take(self, batch: Windows) -> list[Event]:
-        found: list[Event] = []
-        if len(batch):
-            for scores in self.detector.model.scores(batch):
-                found += self._take_window(scores)
-        return found
+        return self.take_scores(self.detector.model.scores(batch)) if len(batch) else []
 
     def _take_window(self, scores: npt.NDArray[np.float32]) -> list[Event]:
         metadata = self.detector.model.metadata

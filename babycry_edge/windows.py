@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,16 @@ def clip_windows(audio: npt.NDArray[Any], sample_rate: int, metadata: ModelMetad
     # Normalisation is per window, so the front-end itself must not normalise the clip.
     features = Frontend(per_frame)(audio, sample_rate)
     return windows(features, metadata.window_frames, metadata.hop_frames, config.normalize)
+
+
+class WindowSource(Protocol):
+    """What turns a stream's audio into the model's windows, float32 ``(k, rows, n_features)``."""
+
+    def push(self, chunk: npt.NDArray[Any], /) -> Windows:
+        """Take audio, shape ``(n_samples,)``; the windows that it completes."""
+
+    def flush(self) -> Windows:
+        """End the stream; its last windows."""
 
 
 class WindowStream:

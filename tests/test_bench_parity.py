@@ -2,23 +2,29 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from babycry_bench.bench_model import precision
 from babycry_bench.clips import Clip
 from babycry_bench.expected import Expected, load_expected
+from babycry_bench.models import FLOAT_ONNX, FLOAT_TFLITE
 from babycry_bench.parity import frontend_librosa, streaming
 from babycry_bench.parity.feature_hashes import check_feature_hashes
 from babycry_bench.parity.golden import check_golden
 from babycry_bench.parity.int8_float import check_int8_float
 from babycry_bench.parity.onnx_tflite import ScoredFile, check_onnx_tflite
 from babycry_bench.parity.profiles import PROFILES, streamable
-from babycry_bench.parity.scores import ClipScore, disagreement
+from babycry_bench.parity.scores import ClipScore, disagreement, score_clips
+from babycry_edge import Detector, Model
 from babycry_edge.config import profile_names
 from babycry_edge.errors import BabycryError
+from babycry_edge.model_reader import read_model_file
+from babycry_edge.models import bundled
 
 
 def clip_score(score: float, *window_scores: float, clip: str = "c") -> ClipScore:
@@ -143,18 +149,54 @@ def test_a_missing_window_counts_as_a_full_error() -> None:
     assert disagreement([clip_score(0.9, 0.9)], [clip_score(0.9, 0.9, 0.9)]).max_window_score == 1.0
 
 
+def bench_model(path: Path, precision: str = "int8", network: str = "cry") -> Any:
+    metadata = SimpleNamespace(name=network)
+    return SimpleNamespace(
+        name=path.name, path=path, precision=precision, model=SimpleNamespace(metadata=metadata)
+    )
+
+
 def test_int8_scores_are_held_against_the_committed_float_scores() -> None:
     entry = {"score": 0.9, "detected": True, "window_scores": [0.9]}
     expected = Expected({"float_scores": {"cry": {"clips": {"c": entry}}}})
-    record = check_int8_float("cry.onnx", "cry", [clip_score(0.85, 0.8)], expected)
+    model = bench_model(Path("cry.onnx"))
+    record = check_int8_float(model, [clip_score(0.85, 0.8)], [], expected)
     assert record["max_clip_score_error"] == pytest.approx(0.05)
     assert record["max_window_score_error"] == pytest.approx(0.1)
     assert record["decision_changes"] == 0
 
 
-def test_a_network_without_float_scores_is_skipped_by_name() -> None:
-    record = check_int8_float("other.onnx", "other", [], Expected({}))
-    assert record == {"model": "other.onnx", "skipped": "no float scores of 'other' to hand"}
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_without_committed_scores_the_float_file_beside_is_the_reference(
+    clips: list[Clip], tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("onnxruntime", reason="pip install 'babycry-edge[onnx]'")
+    pytest.importorskip("ai_edge_litert", reason="pip install 'babycry-edge[tflite]'")
+    float_file = tmp_path / f"mine_float{suffix}"
+    float_file.write_bytes((FLOAT_ONNX if suffix == ".onnx" else FLOAT_TFLITE).read_bytes())
+    scores = score_clips(Detector(Model.load(bundled("cry.onnx"))), clips[:2])
+    record = check_int8_float(bench_model(tmp_path / "mine.onnx"), scores, clips[:2], Expected({}))
+    assert record["reference"] == float_file.name
+    assert 0 < record["max_window_score_error"] < 0.05
+    assert record["clips"] == 2
+
+
+def test_a_network_without_float_scores_is_skipped_by_name(tmp_path: Path) -> None:
+    model = bench_model(tmp_path / "other.onnx", network="other")
+    record = check_int8_float(model, [], [], Expected({}))
+    assert record["model"] == "other.onnx"
+    assert "no float scores of 'other', and no other_float.onnx" in record["skipped"]
+
+
+def test_a_float_model_is_not_compared_with_itself() -> None:
+    record = check_int8_float(bench_model(Path("f.onnx"), "float32"), [], [], load_expected())
+    assert "skipped" in record
+
+
+def test_precision_is_read_from_the_file() -> None:
+    files = (bundled("cry.onnx"), bundled("cry.tflite"), FLOAT_ONNX, FLOAT_TFLITE)
+    found = [precision(read_model_file(path)[1]) for path in files]
+    assert found == ["int8", "int8", "float32", "float32"]
 
 
 def test_a_clip_that_the_expected_file_lacks_is_an_error_with_the_mend() -> None:
@@ -172,6 +214,8 @@ def test_only_an_onnx_and_a_tflite_file_of_one_network_are_compared() -> None:
     assert record["name"] == "cry.onnx, cry.tflite"
     assert record["max_clip_score_difference"] == pytest.approx(0.1)
     assert "skipped" in check_onnx_tflite([onnx, other])
+    of_float = dataclasses.replace(tflite, precision="float32")
+    assert "skipped" in check_onnx_tflite([onnx, of_float])
 
 
 def test_a_golden_check_that_cannot_be_made_has_failed() -> None:

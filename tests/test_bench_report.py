@@ -22,8 +22,8 @@ COLD_START = {
 
 
 def report_with(names: list[str], milliseconds: float, gate: dict[str, Any]) -> Report:
-    stages = ("frontend_window", "frontend_clip", "engine", "pipeline")
-    times = {f"{q}_ms": milliseconds for q in ("p50", "p95", "p99", "max")}
+    stages = ("frontend_window", "frontend_clip", "network", "pipeline")
+    times = dict.fromkeys(("p50", "p95", "p99", "max"), milliseconds)
     return Report(
         build={
             "babycry_edge": "0.1.0",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from babycry_edge.engines.choice import ENGINES, open_engine
+from babycry_edge.engines.choice import ENGINES, engines_for, open_engine
 from babycry_edge.engines.engine import Engine
 
-__all__ = ["ENGINES", "Engine", "open_engine"]
+__all__ = ["ENGINES", "Engine", "engines_for", "open_engine"]

@@ -64,19 +64,20 @@ def open_engine(
     if kind is None:
         raise BabycryError(f"no engine {chosen!r}: choose from {', '.join(ENGINES)}")
     if kind.format != model_format:
-        fitting = " or ".join(_engines_for(model_format))
+        fitting = " or ".join(engines_for(model_format))
         raise BabycryError(
             f"engine {chosen} runs {kind.format} files and this is {model_format}: choose {fitting}"
         )
     return kind.open(data, threads, recurrence)
 
 
-def _engines_for(model_format: ModelFormat) -> list[str]:
+def engines_for(model_format: ModelFormat) -> list[str]:
+    """Names of the engines that run files of this format, the preferred one first."""
     return [name for name, kind in _KINDS.items() if kind.format == model_format]
 
 
 def _preferred(model_format: ModelFormat) -> str:
     """The first installed engine; the first of all where none is, for its message."""
-    names = _engines_for(model_format)
+    names = engines_for(model_format)
     installed = [name for name in names if find_spec(_KINDS[name].package) is not None]
     return (installed or names)[0]

@@ -47,15 +47,30 @@ def open_onnxruntime(data: bytes, threads: int) -> Engine:
     """
     with quiet_stderr():
         ort = require("onnxruntime", "onnx")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = _ERRORS_ONLY
-        options.add_session_config_entry(*_EXACT_PRODUCTS)
-        options.add_session_config_entry(*_NO_SPINNING)
         try:
-            session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = open_session(ort, data, session_options(ort, threads))
         except Exception as error:
             raise refusal(_NAME, "load the model", error) from None
     return _OnnxRuntime(session, str(ort.__version__))
+
+
+def session_options(ort: Any, threads: int) -> Any:
+    """The settings of every session: the same operators, and the same answers everywhere.
+
+    Args:
+        ort: the module onnxruntime.
+        threads: of one operator.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry(*_EXACT_PRODUCTS)
+    options.add_session_config_entry(*_NO_SPINNING)
+    return options
+
+
+def open_session(ort: Any, data: bytes, options: Any) -> Any:
+    """A session of the CPU provider over a model file's bytes."""
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -27,8 +27,11 @@ def cold_start(
     engine: str | None,
     repeats: int,
     on_repeat: Callable[[], object] = lambda: None,
+    threads: int = 1,
 ) -> dict[str, float | int]:
     """Medians of ``repeats`` fresh processes: milliseconds of each step, bytes of memory.
+
+    ``threads`` are those of one inference.
 
     ``total_ms`` is import to first score; ``process_ms`` also holds the interpreter's own start,
     the self-check and the exit. Files are warm in the page cache after the first repeat.
@@ -38,7 +41,7 @@ def cold_start(
     """
     runs = []
     for _ in range(repeats):
-        runs.append(_run_once(model_path, engine))
+        runs.append(_run_once(model_path, engine, threads))
         on_repeat()
     medians: dict[str, float | int] = {key: median([run[key] for run in runs]) for key in runs[0]}
     for key in ("frontend_rss_bytes", "peak_rss_bytes"):
@@ -46,7 +49,7 @@ def cold_start(
     return {"repeats": repeats, **medians}
 
 
-def _run_once(model_path: Path, engine: str | None) -> dict[str, float]:
+def _run_once(model_path: Path, engine: str | None, threads: int) -> dict[str, float]:
     command = [
         sys.executable,
         "-c",
@@ -54,6 +57,7 @@ def _run_once(model_path: Path, engine: str | None) -> dict[str, float]:
         json.dumps(sys.path),
         str(model_path.resolve()),
         engine or "",
+        str(threads),
     ]
     start = perf_counter_ns()
     try:

@@ -46,7 +46,7 @@ def peak_rss_bytes() -> int:
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 
 
-def probe(model_path: str, engine: str | None) -> dict[str, float]:
+def probe(model_path: str, engine: str | None, threads: int = 1) -> dict[str, float]:
     """Import, first features, load, first inference, self-check: in the order of a device's boot.
 
     The model is loaded without its self-check, so that the first inference is the first one.
@@ -67,7 +67,7 @@ def probe(model_path: str, engine: str | None) -> dict[str, float]:
     watch.lap_ms()
     from babycry_edge import Model
 
-    model = Model.load(model_path, engine=engine, verify=False)
+    model = Model.load(model_path, engine=engine, verify=False, threads=threads)
     laps["load_ms"] = watch.lap_ms()
 
     window = np.resize(features, (1, *model.metadata.window_shape)).astype(np.float32)
@@ -84,9 +84,9 @@ def probe(model_path: str, engine: str | None) -> dict[str, float]:
 
 
 def main() -> None:
-    """Entry of the fresh process: arguments are the model file and the engine, or an empty name."""
-    model_path, engine = sys.argv[-2:]
-    print(json.dumps(probe(model_path, engine or None)))
+    """Entry of the fresh process: model file, engine or an empty name, threads."""
+    model_path, engine, threads = sys.argv[-3:]
+    print(json.dumps(probe(model_path, engine or None, int(threads))))
 
 
 if __name__ == "__main__":

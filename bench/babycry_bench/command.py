@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     paths, left_out = _model_paths(args)
     output = _checked_output(args.json)
-    plan = Plan.quick(paths, args.engine) if args.quick else Plan(paths, args.engine)
+    engines = [args.engine] if args.engine else []
+    plan = Plan.quick(paths, engines) if args.quick else Plan(paths, engines)
     with progress_bar("bench") as track:
         report = run_bench(plan, track)
     report.warnings += left_out

@@ -18,7 +18,11 @@ MAX_COLUMNS = 100
 _STAGE_TITLES = {
     "frontend_window": "front-end, one window",
     "frontend_clip": "front-end, one clip",
-    "engine": "engine, one window",
+    "capture": "recording from its file",
+    "resample": "resampling",
+    "frontend_hop": "front-end, one hop",
+    "network": "network, one window",
+    "smoothing": "smoothing, one window",
     "pipeline": "whole pipeline, one clip",
 }
 _COLD_START_TITLES = {
@@ -86,13 +90,13 @@ def _latency(report: Report) -> Table:
     for model in report.models:
         table.add_row(f"{model['model']}, {model['engine']} {model['engine_version'] or ''}")
         for stage in report.stages:
-            if stage["model"] == model["model"]:
+            if stage["model"] == model["model"] and stage["stage"] != "layer":
                 table.add_row(*_latency_cells(stage))
     return table
 
 
 def _latency_cells(stage: Record) -> list[str]:
-    times = [f"{stage[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms")]
+    times = [f"{stage[key]:.3f}" for key in ("p50", "p95", "p99", "max")]
     factor = f"{stage['real_time_factor']['p95']:.5f}"
     title = f"  {_STAGE_TITLES.get(stage['stage'], stage['stage'])}"
     if stage["stage"].startswith("frontend"):

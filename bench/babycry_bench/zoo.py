@@ -35,7 +35,7 @@ RESULTS = Path("bench/results")
 START = "<!-- make zoo writes this -->\n"
 WORST_LAYERS = 3
 _FOUND = ("float_operators", "arena_bytes")
-_EFFORT = Effort(rounds=5, block_s=0.3, min_calls=5, max_calls=200)
+_EFFORT = Effort(min_rounds=5, max_rounds=5, block_s=0.3, max_calls=200, precision=None)
 _ENGINES = {".onnx": "onnx", ".tflite": "tflite"}
 
 
@@ -109,8 +109,8 @@ def latency(systems: Sequence[System]) -> dict[str, dict[str, float]]:
             workloads.append(Workload(system.name, engine, [Item(call, audio_s)]))
     result: dict[str, dict[str, float]] = {}
     for timing in measure(workloads, _EFFORT):
-        figures = timing.to_dict()
-        result.setdefault(figures["model"], {})[figures["stage"]] = figures["p50_ms"]
+        workload = timing.workload
+        result.setdefault(workload.model, {})[workload.stage] = timing.p50
     return result
 
 

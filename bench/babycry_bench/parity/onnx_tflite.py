@@ -16,16 +16,20 @@ class ScoredFile:
     name_in_metadata: str
     format: str
     scores: list[ClipScore]
+    precision: str = "int8"
 
 
 def check_onnx_tflite(files: list[ScoredFile]) -> list[dict[str, Any]] | dict[str, Any]:
-    """A record for each pair of an ONNX and a TFLite file of one name; skipped without a pair."""
+    """A record for each pair of an ONNX and a TFLite file of one network and one precision.
+
+    Skipped without a pair.
+    """
     pairs = [
         (onnx, tflite)
         for onnx in files
         for tflite in files
         if (onnx.format, tflite.format) == ("onnx", "tflite")
-        and onnx.name_in_metadata == tflite.name_in_metadata
+        and (onnx.name_in_metadata, onnx.precision) == (tflite.name_in_metadata, tflite.precision)
     ]
     if not pairs:
         return {"skipped": "needs the .onnx and the .tflite of one network"}
