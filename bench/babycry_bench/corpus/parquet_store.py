@@ -52,7 +52,7 @@ def write_shard(folder: Path, plan: CorpusPlan, shard: Shard, rows: Sequence[Row
         compression=_COMPRESSION,
         write_page_checksum=True,
     )
-    path = folder / shard.file_name
+    path: Path = folder / shard.file_name
     write_whole(path, buffer.getvalue().to_pybytes())
     return path
 
@@ -78,7 +78,9 @@ def read_shard(folder: Path, plan: CorpusPlan, shard: Shard) -> Iterator[Row]:
                     if seen[-1:] != [row.answer.recording]:
                         seen.append(row.answer.recording)
                     yield row
-    except (OSError, pa.ArrowException) as error:
+    except BabycryError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: names not UTF-8
         reason = str(error).split("\n")[0][:200]
         raise _damaged(path, f"cannot be read ({reason})") from None
     if seen != wanted:
