@@ -81,11 +81,21 @@ def reference_windows(metadata: ModelMetadata, library: ReferenceFrontend) -> Wi
     return ReferenceWindows(features, metadata.frontend, *size)
 
 
+def best_frontend(config: FrontendConfig) -> ReferenceFrontend:
+    """librosa where it is installed and has every axis of ``config``, otherwise "ours"."""
+    try:
+        reference_features(config, "librosa")
+    except BabycryError:
+        return "ours"
+    return "librosa"
+
+
 def library_version(library: ReferenceFrontend) -> str:
     """The library with its version, for a report."""
     if library == "ours":
         return f"babycry-edge {babycry_edge.__version__}"
-    return f"{library} {require(library, 'oracle').__version__}"
+    module = _torchaudio()[1] if library == "torchaudio" else require(library, "oracle")
+    return f"{library} {module.__version__}"
 
 
 class Features(Protocol):
@@ -167,12 +177,26 @@ def _librosa_window(config: FrontendConfig) -> Any:
     return np.hanning(config.win_length)
 
 
+def _torchaudio() -> tuple[Any, Any]:
+    """torch and torchaudio.
+
+    Raises:
+        BabycryError: one is not installed, or was built for another machine.
+    """
+    try:
+        return require("torch", "convert"), require("torchaudio", "oracle")
+    except (ImportError, OSError) as error:
+        raise BabycryError(
+            f"torchaudio cannot be loaded ({error}): install the build for this machine's torch, "
+            "or choose the reference front-end librosa"
+        ) from None
+
+
 class TorchaudioFeatures:
     """torchaudio in double precision."""
 
     def __init__(self, config: FrontendConfig) -> None:
-        torchaudio = require("torchaudio", "oracle")
-        import torch
+        torch, torchaudio = _torchaudio()
 
         if config.n_mfcc and (config.dct_norm != "ortho" or config.lifter):
             raise BabycryError(
