@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -42,7 +42,7 @@ def write_shard(folder: Path, plan: CorpusPlan, shard: Shard, rows: Sequence[Row
     pa = require("pyarrow", "corpus")
     parquet = require("pyarrow.parquet", "corpus")
     marks = {_PLAN_KEY: plan.sha256.encode(), _SHARD_KEY: str(shard.index).encode()}
-    records = [{**asdict(row.answer), _HASH_COLUMN: row.file_sha256} for row in rows]
+    records = [{**vars(row.answer), _HASH_COLUMN: row.file_sha256} for row in rows]
     table = pa.Table.from_pylist(records, schema=arrow_schema().with_metadata(marks))
     buffer = pa.BufferOutputStream()
     parquet.write_table(
