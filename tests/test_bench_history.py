@@ -55,9 +55,9 @@ def test_reports_are_sorted_by_when_they_were_made(folder: Path) -> None:
 def test_files_that_are_no_reports_are_named_with_the_reason(folder: Path) -> None:
     skipped = {entry["file"]: entry["reason"] for entry in read_history(folder).skipped}
     assert skipped.keys() == {"half.json", "old.json", "board.json"}
-    assert "not JSON" in skipped["half.json"]
+    assert "no JSON" in skipped["half.json"]
     assert "schema_version is 1, this release reads 2" in skipped["old.json"]
-    assert "record of one target" in skipped["board.json"]
+    assert "one target's record" in skipped["board.json"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_table_fits_its_terminal(folder: Path, width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     assert "+20.0 %" in text
     assert "33500 instr" in text
-    assert "left out: half.json: not JSON" in text
+    assert "left out: half.json: damaged, or no JSON" in text
 
 
 def test_a_folder_that_is_absent_or_holds_no_report_is_an_error(tmp_path: Path) -> None:
@@ -129,7 +129,9 @@ def test_a_folder_that_is_absent_or_holds_no_report_is_an_error(tmp_path: Path) 
     with pytest.raises(BabycryError, match="none of its 0 JSON files is a report"):
         read_history(tmp_path)
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(BabycryError, match=r"none of its 1 JSON files is a report: x\.json: not"):
+    with pytest.raises(
+        BabycryError, match=r"none of its 1 JSON files is a report: x\.json: damaged"
+    ):
         read_history(tmp_path)
 
 
