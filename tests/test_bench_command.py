@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from babycry_bench.command import add_command
-from babycry_bench.gates.table import Gate
 from babycry_bench.measure import Effort
 from babycry_bench.run import Plan
 from babycry_bench.schema.validate import check
@@ -144,10 +143,13 @@ def test_a_model_with_damaged_weights_fails_the_golden_gate(
     assert golden["passed"] is False
 
 
-def test_a_gate_beyond_its_bound_gives_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate("impossible", "stages[stage=pipeline].p50", "<=", 0.0)
-    monkeypatch.setattr("babycry_bench.run.read_gates", lambda: [gate])
-    assert bench("--model", str(TINY_TFLITE)) == 1
+def test_a_gate_of_ones_own_beyond_its_bound_gives_exit_status_1(tmp_path: Path) -> None:
+    table = tmp_path / "gates.toml"
+    table.write_text(
+        "[[gate]]\nname = 'impossible'\npath = 'stages[stage=pipeline].p50'\n"
+        "operator = '<='\nbound = 0.0\n"
+    )
+    assert bench("--model", str(TINY_TFLITE), "--gate", str(table)) == 1
 
 
 def test_absent_librosa_is_reported_and_fails_nothing(
@@ -209,7 +211,7 @@ def test_a_bundled_model_without_an_engine_is_left_out_and_said_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "babycry_bench.command._is_runnable", lambda model: model.name == "cry.tflite"
+        "babycry_bench.model_choice._is_runnable", lambda model: model.name == "cry.tflite"
     )
     assert bench() == 0
     assert "cry.onnx left out, no engine for it: pip install" in capsys.readouterr().out

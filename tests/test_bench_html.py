@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import re
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -224,6 +225,8 @@ def look_up(data: dict[str, Any], path: str) -> Any:
 
 
 def expected_value(data: dict[str, Any], attributes: dict[str, str]) -> Any:
+    if "data-sum" in attributes:
+        return added_up(data, attributes["data-sum"])
     value = look_up(data, attributes["data-path"])
     if "data-count" in attributes:
         wanted = attributes["data-count"]
@@ -231,8 +234,16 @@ def expected_value(data: dict[str, Any], attributes: dict[str, str]) -> Any:
             return len(value)
         return sum(gate["passed"] is json.loads(wanted) for gate in value)
     if "data-over" in attributes:
-        return value / look_up(data, attributes["data-over"])
+        value = value / look_up(data, attributes["data-over"])
+    if "data-whole" in attributes:
+        value = value / added_up(data, attributes["data-whole"])
     return value
+
+
+def added_up(data: dict[str, Any], terms: str) -> float:
+    """The sum of quotients that a figure names."""
+    pairs = [term.split(" / ") for term in terms.split(" + ")]
+    return float(sum(look_up(data, first) / look_up(data, second) for first, second in pairs))
 
 
 def unit_at(data: dict[str, Any], path: str) -> str:
@@ -284,9 +295,10 @@ def check_figures(page: Elements) -> set[str]:
     data = documents(page)
     paths = set()
     for tag, attributes, text in page.found:
-        if "data-path" not in attributes or "data-value" not in attributes:
+        if "data-value" not in attributes:
             continue
-        path, words = attributes["data-path"], "".join(text)
+        path = attributes.get("data-path") or attributes["data-sum"].split(" / ")[0]
+        words = "".join(text)
         paths.add(path)
         value = json.loads(attributes["data-value"])
         expected = expected_value(data, attributes)
@@ -301,7 +313,8 @@ def check_figures(page: Elements) -> set[str]:
         elif isinstance(value, str):
             assert words == value
         else:
-            meant, step = number_in(words, unit_at(data, path))
+            is_share = "data-whole" in attributes or words.endswith("%")
+            meant, step = number_in(words, "share" if is_share else unit_at(data, path))
             assert math.isclose(meant, value, rel_tol=1e-9, abs_tol=0.51 * step), (path, words)
     return paths
 
@@ -381,8 +394,8 @@ def test_a_passed_report_says_so() -> None:
 
 def test_counts_of_an_emulator_never_share_an_axis_with_time() -> None:
     page = render(crowded())
+    data = documents(Elements(page))
     for plot in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
-        data = documents(Elements(render(crowded())))
         units = {
             look_up(data, path.rpartition(".")[0])["unit"]
             for path in re.findall(r'data-path="([^"]*stages\[\d+\]\.p50)"', plot)
@@ -548,6 +561,34 @@ def test_gates_can_be_filtered_and_sorted(browser: Page, tmp_path: Path) -> None
     heading = "document.querySelectorAll('.gates thead th')[2].getAttribute('aria-sort')"
     assert browser.evaluate(heading) == "ascending"
     assert browser.complaints == []
+
+
+def test_the_json_can_be_saved(browser: Page, tmp_path: Path) -> None:
+    report = hostile(sample_report.report())
+    file = tmp_path / "report.html"
+    file.write_text(render(report), encoding="utf-8")
+    browser.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.open(file)
+    browser.evaluate("document.querySelector('#download + button').click()")
+    saved = tmp_path / "bench.json"
+    for _ in range(200):
+        if saved.exists():
+            break
+        time.sleep(0.05)
+    assert json.loads(saved.read_text(encoding="utf-8")) == report
+    assert browser.complaints == []
+
+
+def test_a_script_inside_a_report_would_not_run(browser: Page, tmp_path: Path) -> None:
+    """The page's own policy, should an escape ever be forgotten."""
+    page = render(sample_report.report())
+    leaky = page.replace("<main>", "<main><script>window.ran = 1</script><img src=x onerror=f()>")
+    file = tmp_path / "report.html"
+    file.write_text(leaky, encoding="utf-8")
+    browser.open(file)
+    assert browser.evaluate("typeof window.ran") == "undefined"
+    assert browser.evaluate("document.querySelectorAll('.controls').length") == 1
+    assert len(browser.complaints) >= 2
 
 
 def test_words_stand_out_from_the_paper(browser: Page, tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ pytest.importorskip("pyarrow")
 
 from babycry_bench.accuracy.answer import SystemSpec
 from babycry_bench.corpus import dask_pool
+from babycry_bench.corpus.dask_pool import run_on_dask
 from babycry_bench.corpus.evaluate import finish_shards, plan_corpus, stored_answers
 from babycry_bench.corpus.shards import CorpusPlan
-from babycry_bench.corpus.work import Opener
+from babycry_bench.corpus.work import Opener, Order
 from babycry_edge.errors import BabycryError
 
 RECORDINGS = 24
@@ -312,7 +313,7 @@ def cluster() -> Iterator[object]:
     """Two workers, each a process of one thread."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         yield cluster
 
@@ -379,7 +380,36 @@ def test_dask_that_is_not_there(
     assert "\n" not in str(caught.value)
 
 
+def test_dask_cluster_without_workers(corpus: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty:
+        order = Order((spec_of(corpus),), (), corpus_answers.open_level)
+        run = run_on_dask(plan_of(corpus).shards, order, empty.scheduler_address, lost_s=0.5)
+        with pytest.raises(BabycryError, match=r"has had no worker for 0\.5 s: start one"):
+            next(run)
+
+
+def test_dask_scheduler_that_goes_away(
+    corpus: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    )
+
+    def track(title: str, steps: int) -> object:
+        return (lambda: None) if title == "recordings" else cluster.close
+
+    opener, plan = corpus_answers.open_slow, plan_of(corpus)
+    with pytest.raises(BabycryError, match="was lost: what is finished is kept") as caught:
+        address = cluster.scheduler_address
+        finish_shards(tmp_path, plan, [spec_of(corpus)], 1, address, track, opener)
+    assert "\n" not in str(caught.value)
+    assert 0 < len(results_in(tmp_path)) < len(expected)
+    assert work(corpus, tmp_path) == expected
+
+
 def test_dask_address_of_a_worker(cluster: object, corpus: Path, tmp_path: Path) -> None:
-    worker = next(iter(cluster.workers.values()))
+    address = next(iter(cluster.scheduler.workers))
     with pytest.raises(BabycryError, match="not a scheduler"):
-        work(corpus, tmp_path, dask=worker.worker_address)
+        work(corpus, tmp_path, dask=address)

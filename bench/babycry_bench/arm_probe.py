@@ -7,7 +7,6 @@ The clips come as raw samples, since there is no library for sound files in ther
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib.metadata
 import json
@@ -41,7 +40,6 @@ EMPTY_MARKS = 5
 """Marks at the start with nothing between them: what a mark itself costs."""
 
 PACKAGES = ("numpy", "cffi", "onnxruntime", "ai-edge-litert", "tflite-runtime")
-_HARDWARE_CAPABILITIES = (16, 26)  # AT_HWCAP and AT_HWCAP2 of the auxiliary vector
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,6 @@ def answer_parity(clips: list[Clip], models: list[BenchModel]) -> dict[str, Any]
         "babycry_edge": importlib.metadata.version("babycry-edge"),
         "packages": _packages(),
         "instruction_sets": instruction_sets(),
-        "hardware_capabilities": [_auxiliary_value(kind) for kind in _HARDWARE_CAPABILITIES],
         "feature_hashes": check_feature_hashes(clips, load_expected()),
         "streaming": check_streaming(clips),
         "golden": [check_golden(model.name, model.model) for model in models],
@@ -148,12 +145,6 @@ def _packages() -> dict[str, str]:
             continue
     found.setdefault("numpy", np.__version__)
     return found
-
-
-def _auxiliary_value(kind: int) -> int:
-    getauxval = ctypes.CDLL(None).getauxval
-    getauxval.restype = ctypes.c_ulong
-    return int(getauxval(ctypes.c_ulong(kind)))
 
 
 def main() -> int:

@@ -135,33 +135,34 @@ def run_python(
     require_tool("gcc", "gcc")
     source, folder = source.absolute(), folder.absolute()
     root = make_root(emulated.system, folder)
-    opened, warnings = _models(emulated, models or [bundled(one) for one in NAMES])
+    opened, warnings = open_here(emulated, models or [bundled(one) for one in NAMES])
     clips = load_clips()
     try:
         with locked(folder / f".{name}.lock"):
-            process = _Process.prepare(emulated, root, source, folder / name)
-            job = _job(clips, opened, emulated, process.folder)
-            answer = process.run("parity", {**job, "count": False})
-            counted = [clip for clip in job["clips"] if clip["name"] == COUNTED_CLIP]
-            counting = {**job, "clips": counted, "count": True, "calls": calls}
-            counts = process.run("count", counting)
-            stages = stages_from(counts, process.marks())
+            process = Process.prepare(emulated, root, source, folder / name)
+            job = write_job(clips, opened, emulated, process.folder)
+            answer = process.probe("parity", {**job, "count": False})
+            stages = process.count(job, COUNTED_CLIP, calls)
     except OSError as error:
         raise BabycryError(f"{name} in {folder}: {error}") from None
     return _record(emulated, source, opened, clips, answer, stages, warnings)
 
 
 @dataclass(frozen=True)
-class _Process:
-    """How Python is started on ``emulated``; files of a run lie in ``folder``."""
+class Process:
+    """Python on ``emulated``, with this project's wheel; files of its runs lie in ``folder``."""
 
     emulated: Emulated
     root: ArmRoot
     folder: Path
 
     @classmethod
-    def prepare(cls, emulated: Emulated, root: ArmRoot, source: Path, folder: Path) -> _Process:
-        """Builds wheel and plugin, and installs the wheel."""
+    def prepare(cls, emulated: Emulated, root: ArmRoot, source: Path, folder: Path) -> Process:
+        """Builds the wheel out of the tree ``source`` and the plugin, and installs the wheel.
+
+        Raises:
+            BabycryError: a build failed.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         wheel = build_wheel(emulated.system, source, folder, root.headers)
@@ -171,31 +172,40 @@ class _Process:
         run_tool("the counting plugin", command, limit_s=LIMIT_S)
         return cls(emulated, root, folder)
 
-    def run(self, what: str, job: dict[str, Any]) -> dict[str, Any]:
-        """Gives the probe ``job``; returns its answer."""
-        question, answer = self.folder / f"{what}.json", self.folder / f"{what}-answer.json"
-        question.write_text(json.dumps(job), encoding="utf-8")
-        log = ["-d", "plugin", "-D", self._log]
+    def python(self, what: str, *arguments: str | Path, counting: bool = False) -> str:
+        """Runs Python with ``arguments``; gives back what it printed.
+
+        Raises:
+            BabycryError: it ended with another status than 0; ``what`` begins the message.
+        """
         plugin = f"{self.folder / 'plugin.so'},mark={self.emulated.mark}"
-        counting = ["-plugin", plugin, *log] if job["count"] else []
+        counted = ["-plugin", plugin, "-d", "plugin", "-D", self._log] if counting else []
+        emulator = [self.emulated.emulator, "-cpu", self.emulated.core.qemu, *counted]
         python = self.root.debian / f"usr/bin/python{PYTHON}"
-        emulator = [self.emulated.emulator, "-cpu", self.emulated.core.qemu]
-        options = [*counting, "-L", self.folder / "root"]
-        program = [python, "-B", "-m", "babycry_bench.arm_probe", question, answer]
-        run_tool(
+        return run_tool(
             f"{self.emulated.name}: {what}",
-            [*emulator, *options, *program],
+            [*emulator, "-L", self.folder / "root", python, "-B", *arguments],
             limit_s=LIMIT_S,
             environment=self._environment(),
             folder=self.folder,
         )
+
+    def probe(self, what: str, job: dict[str, Any]) -> dict[str, Any]:
+        """Gives the probe ``job``; returns its answer."""
+        question, answer = self.folder / f"{what}.json", self.folder / f"{what}-answer.json"
+        question.write_text(json.dumps(job), encoding="utf-8")
+        program = ["-m", "babycry_bench.arm_probe", question, answer]
+        self.python(what, *program, counting=job["count"])
         content: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return content
 
-    def marks(self) -> list[int]:
-        """Instructions before each mark of the counted run."""
+    def count(self, job: dict[str, Any], clip: str, calls: int) -> list[dict[str, Any]]:
+        """The stages' records: instructions of ``calls`` calls on the clip of this name."""
+        clips = [entry for entry in job["clips"] if entry["name"] == clip]
+        order = self.probe("count", {**job, "clips": clips, "count": True, "calls": calls})
         text = self._log.read_text(encoding="ascii", errors="replace")
-        return [int(count) for count in re.findall(r"^mark (\d+)$", text, re.MULTILINE)]
+        marks = [int(count) for count in re.findall(r"^mark (\d+)$", text, re.MULTILINE)]
+        return stages_from(order, marks)
 
     @property
     def _log(self) -> Path:
@@ -261,7 +271,7 @@ def compare_scores(
     }
 
 
-def _models(emulated: Emulated, paths: Sequence[Path]) -> tuple[list[BenchModel], list[str]]:
+def open_here(emulated: Emulated, paths: Sequence[Path]) -> tuple[list[BenchModel], list[str]]:
     """The files that ``emulated`` has an engine for, opened on this machine; and what is left."""
     fitting = [path for path in paths if _format(path) in emulated.pairs]
     warnings = [
@@ -296,9 +306,10 @@ def _format(path: Path) -> str:
     return path.suffix.removeprefix(".")
 
 
-def _job(
+def write_job(
     clips: list[Clip], models: list[BenchModel], emulated: Emulated, folder: Path
 ) -> dict[str, Any]:
+    """The clips' samples in ``folder``, and what the probe is asked."""
     entries = []
     for clip in clips:
         file = folder / f"{clip.name}.s16"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -142,9 +143,10 @@ def _unpack_debian(root: ArmRoot) -> None:
     root.debian.mkdir(parents=True)
     archive = root.folder / "debian.tar"
     run_tool(
-        f"Debian's packages for {root.system.debian} (as root, or where users have namespaces)",
+        f"Debian's packages for {root.system.debian}",
         [
             "mmdebstrap",
+            f"--mode={'root' if os.geteuid() == 0 else 'chrootless'}",
             "--variant=extract",
             f"--architectures={root.system.debian}",
             f"--include={','.join(root.system.packages)}",

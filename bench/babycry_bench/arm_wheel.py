@@ -89,7 +89,7 @@ def build_extension(system: ArmLinux, source: Path, headers: Path | None) -> Ext
         install = ["cmake", "--install", folder / "build", "--strip", "--prefix", installed]
         run_tool(what, install, limit_s=LIMIT_S)
         (library,) = installed.rglob("*.so")
-        glibc, libraries = _needs(library, system)
+        glibc, libraries = needs_of(library, system)
         return Extension(library.name, library.read_bytes(), glibc, libraries)
 
 
@@ -130,7 +130,7 @@ def wheel_tag(extension: Extension, system: ArmLinux) -> str:
     return f"{_API_MODE_TAG if extension.is_module else _ABI_MODE_TAG}-{platform}"
 
 
-def _needs(library: Path, system: ArmLinux) -> tuple[tuple[int, int], tuple[str, ...]]:
+def needs_of(library: Path, system: ArmLinux) -> tuple[tuple[int, int], tuple[str, ...]]:
     """The newest glibc whose symbols ``library`` asks for, and the libraries that it asks for."""
     readelf = f"{system.triplet}-readelf"
     command = [readelf, "--dynamic", "--version-info", "--wide", library]

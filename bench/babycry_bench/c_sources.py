@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from babycry_bench.build import describe_build
 from babycry_edge.errors import BabycryError
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -25,21 +26,26 @@ def c_sources() -> Path:
 
 
 def git_commit(source: Path) -> str | None:
-    """The commit of the work tree at ``source``, "-dirty" behind it where files were changed.
+    """The commit of the sources, "-dirty" behind it where files were changed; None: not known.
 
-    None where there is no git, or ``source`` is not the top of a work tree.
+    Installed sources are of the commit that the package was built from.
     """
-    top = _git(source, "rev-parse", "--show-toplevel")
-    commit = _git(source, "rev-parse", "HEAD")
-    if top is None or commit is None or Path(top).resolve() != source.resolve():
+    if source == _PACKAGE / "source":
+        return describe_build()["git_commit"]
+    if not (source / ".git").exists():  # never that of a repository around it
         return None
-    return f"{commit}-dirty" if _git(source, "status", "--porcelain", "-uno") else commit
-
-
-def _git(source: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(source), *arguments],
+            [
+                "git",
+                "-C",
+                str(source),
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=40",
+                "--match=",
+            ],
             capture_output=True,
             text=True,
             timeout=30,
@@ -47,4 +53,4 @@ def _git(source: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.strip() or None if done.returncode == 0 else None

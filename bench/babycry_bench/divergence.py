@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babycry_bench.accuracy.answer import FeatureSnr
-from babycry_bench.accuracy.events import EventRules, smoothed
+from babycry_bench.accuracy.events import Alarm, EventRules, alarms_of, smoothed
 from babycry_bench.accuracy.reference_pipeline import (
     ReferenceFrontend,
     best_frontend,
@@ -277,9 +277,9 @@ class _Comparison:
             ranking = self._layer_figures()
         except BabycryError as error:
             return Finding("layer", None, GAIN_PERCENT, "%", None, "", str(error))
-        off = max(ranking, key=_gain_percent)
+        off = max(ranking, key=gain_percent)
         lost = min(ranking, key=lambda layer: layer.local_sqnr_db)
-        value = _gain_percent(off)
+        value = gain_percent(off)
         if value > GAIN_PERCENT:
             gain = _worst_gain(off)
             return Finding(
@@ -417,7 +417,7 @@ def _as_double(samples: Samples) -> npt.NDArray[np.float64]:
     return np.asarray(samples, np.float64) * scale
 
 
-def _gain_percent(layer: LayerFigures) -> float:
+def gain_percent(layer: LayerFigures) -> float:
     """How far the layer's gain is from 1, in per cent."""
     return 100.0 * abs(_worst_gain(layer) - 1.0)
 
@@ -440,20 +440,17 @@ def _loses_too_much(layer: LayerFigures) -> bool:
 def _misses_event(detection: Detection, event: Event, metadata: ModelMetadata) -> bool:
     """Whether nothing in ``detection`` answers to ``event`` of the other pipeline.
 
-    Scores may differ by ``SCORE``: where it comes so near its threshold, an event too few is no
-    other event but the same score on the other side of the line.
+    Scores may differ by ``SCORE``: an event that is found with a threshold so much lower is no
+    other event, but the same score on the other side of the line.
     """
-    if any(_overlap(event, other) for other in detection.events):
-        return False
     rules = EventRules.of(metadata)
     scores = smoothed(detection.window_scores.astype(np.float64), rules.smoothing_windows)
-    end_s = math.inf if event.end_s is None else event.end_s
-    starts = np.arange(len(scores)) * rules.step_s
-    during = scores[(starts >= event.start_s) & (starts < end_s)]
-    return float(during.max(initial=0.0)) < rules.threshold - SCORE
+    lowered = rules.at(max(rules.threshold - SCORE, 0.0))
+    alarms = alarms_of(scores, lowered, detection.duration_s)
+    return not any(_overlap(event, other) for other in (*detection.events, *alarms))
 
 
-def _overlap(one: Event, other: Event) -> bool:
+def _overlap(one: Event | Alarm, other: Event | Alarm) -> bool:
     ends = [math.inf if event.end_s is None else event.end_s for event in (one, other)]
     return one.start_s < ends[1] and other.start_s < ends[0]
 

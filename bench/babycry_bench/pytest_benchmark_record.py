@@ -1,17 +1,17 @@
 """pytest-benchmark's JSON as a record: its benchmarks are stages by the clock on the wall.
 
-A benchmark says in ``extra_info`` which stage it timed (``stage``, ``model``, ``profile``,
-``layer``, ``audio_s``); one that does not is a stage "benchmark" with its name as the profile.
+Those of ``bench/suites/test_stages.py`` say in ``extra_info`` which stage of which models they
+timed (:mod:`babycry_bench.benchmark_json`); any other is a stage "benchmark" with its name as the
+profile.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import datetime, timezone
 from typing import Any
 
-from babycry_bench.schema.validate import SCHEMA_FILE
+from babycry_bench.benchmark_json import stage_records
 from babycry_bench.stage_record import stage_record
 from babycry_edge.errors import BabycryError
 
@@ -44,7 +44,7 @@ def record_of_benchmarks(document: dict[str, Any], source: str, target: str) -> 
         if data is None:
             warnings.append(f"{name} left out: without the single times; {_MEND}")
         else:
-            stages.append(_stage(benchmark, name, data, f"{source}: {name}"))
+            stages += _stages(benchmark, name, data, source)
     if not stages:
         raise BabycryError(f"{source}: no benchmark with its single times: {_MEND}")
     return {
@@ -56,7 +56,7 @@ def record_of_benchmarks(document: dict[str, Any], source: str, target: str) -> 
         "machine": _machine(machine_info),
         "models": [],
         "stages": stages,
-        "parity": {},
+        "parity": {"feature_hashes": {"skipped": "pytest-benchmark tells times alone"}},
         "memory": {},
         "warnings": warnings,
     }
@@ -68,32 +68,35 @@ def _data(benchmark: dict[str, Any]) -> list[float] | None:
     data = stats.get("data") if isinstance(stats, dict) else None
     if not isinstance(data, list) or not data:
         return None
-    are_numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in data)
-    return data if are_numbers and all(map(math.isfinite, data)) else None
+    return data if all(_is_number(value) for value in data) else None
 
 
-def _stage(benchmark: dict[str, Any], name: str, data: list[float], source: str) -> dict[str, Any]:
-    said = benchmark.get("extra_info")
-    said = said if isinstance(said, dict) else {}
-    names = json.loads(SCHEMA_FILE.read_text())["$defs"]["stage"]["properties"]["stage"]["enum"]
-    stage = said.get("stage") if said.get("stage") in names else OTHER_STAGE
-    audio_s = said.get("audio_s")
-    is_length = isinstance(audio_s, (int, float)) and not isinstance(audio_s, bool)
-    layer = _text(said.get("layer"))
-    if stage == "layer" and layer is None:
-        stage = OTHER_STAGE
-    try:
-        return stage_record(
-            [1000.0 * seconds for seconds in data],
-            clock="wall",
-            stage=stage,
-            model=_text(said.get("model")),
-            profile=name if stage == OTHER_STAGE else _text(said.get("profile")),
-            layer=layer if stage == "layer" else None,
-            audio_s=audio_s if is_length and 0 < audio_s < math.inf else None,
-        )
-    except BabycryError as error:
-        raise BabycryError(f"{source}: {error}") from None
+def _stages(
+    benchmark: dict[str, Any], name: str, data: list[float], source: str
+) -> list[dict[str, Any]]:
+    extra = benchmark.get("extra_info")
+    if isinstance(extra, dict) and _names_a_stage(extra):
+        return stage_records({"benchmarks": [benchmark]}, source)
+    times_ms = [1000.0 * seconds for seconds in data]
+    return [stage_record(times_ms, clock="wall", stage=OTHER_STAGE, profile=name)]
+
+
+def _names_a_stage(extra: dict[str, Any]) -> bool:
+    """Whether ``extra_info`` is that of a stage, every part of it."""
+    models, audio_s, warmup = extra.get("models"), extra.get("audio_s"), extra.get("warmup", 0)
+    return (
+        isinstance(extra.get("stage"), str)
+        and isinstance(models, list)
+        and all(model is None or isinstance(model, str) for model in models)
+        and isinstance(audio_s, list)
+        and bool(audio_s)
+        and all(_is_number(seconds) for seconds in audio_s)
+        and _is_number(warmup)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _created(text: Any) -> str | None:

@@ -288,7 +288,7 @@ is what it must be. Then, where babycry-edge is installed:
 
 Both in one step, over ssh: babycry-edge bench --ssh HOST. More: ./babycry-bench --help
 {beside}
-The clips inside are of the donate-a-cry corpus (ODbL 1.0, contents DbCL 1.0) and synthesised noises.
+The clips inside are of the donate-a-cry corpus (ODbL 1.0, contents DbCL 1.0), and made-up noises.
 """
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from babycry_bench.bench_model import precision
 from babycry_bench.clip_audio import at_rate, features_of_recorded_samples
 from babycry_bench.clips import Clip, load_clips
 from babycry_bench.fnv1a import fnv1a
@@ -125,7 +126,7 @@ def _model_record(name: str, file: ModelFile) -> dict[str, Any]:
         "model": name,
         "path": name,
         "format": file.format,
-        "precision": _precision(file),
+        "precision": precision(file),
         "sha256": file.sha256,
         "size_bytes": file.size,
         "engine": "none",
@@ -143,12 +144,6 @@ def _model_record(name: str, file: ModelFile) -> dict[str, Any]:
             "threshold": metadata.threshold,
         },
     }
-
-
-def _precision(file: ModelFile) -> str:
-    dtypes = {tensor.dtype for tensor in (*file.inputs, *file.outputs)}
-    is_int8 = "int8" in dtypes or any("quantize" in name.lower() for name, _ in file.operators)
-    return "int8" if is_int8 else "float32"
 
 
 def _clip_table(clips: list[Clip]) -> Iterator[str]:

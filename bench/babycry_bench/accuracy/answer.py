@@ -164,7 +164,7 @@ def answer(systems: Systems, recording: Recording) -> Answer:
     try:
         rate = systems.device.model.metadata.frontend.sample_rate
         file = open_audio(recording.path)
-        found = _run(systems, file.blocks(rate), rate)
+        found = run_pipelines(systems, file.blocks(rate), rate)
     except BabycryError as error:
         return Answer(
             systems.name, recording.name, recording.label, 0.0, true_events=truth, error=str(error)
@@ -172,8 +172,12 @@ def answer(systems: Systems, recording: Recording) -> Answer:
     return Answer(systems.name, recording.name, recording.label, true_events=truth, **found)
 
 
-def _run(systems: Systems, blocks: Iterable[Audio], rate: int) -> dict[str, Any]:
-    """Both pipelines over a recording's blocks; the fields of the answer."""
+def run_pipelines(systems: Systems, blocks: Iterable[Audio], rate: int) -> dict[str, Any]:
+    """Both pipelines over a recording that comes in blocks at the model's ``rate``, in Hz.
+
+    Returns:
+        The fields of its :class:`Answer` that are measured.
+    """
     device = _Stream(systems.device, None)
     reference = None
     snr = FeatureSnr()

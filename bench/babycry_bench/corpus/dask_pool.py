@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -29,7 +31,7 @@ _KEPT = "what is finished is kept, run again"
 
 def run_on_dask(
     shards: Sequence[Shard], order: Order, address: str, lost_s: float = LOST_S
-) -> Iterator[Finished]:
+) -> Finished:
     """Work on ``shards`` on the cluster at ``address``; yields each one's rows as they come.
 
     Its workers need the same packages, and the recordings and models at the same paths. What is
@@ -41,12 +43,13 @@ def run_on_dask(
             again; or the error of the work.
     """
     distributed = require("distributed", "corpus")
-    _check_scheduler(address)
-    client = distributed.Client(address, timeout=REACH_S, set_as_default=False)
-    try:
-        yield from _Cluster(distributed, client, order, address, lost_s).run(shards)
-    finally:
-        client.close(REACH_S)
+    check_scheduler(address)
+    with _without_log():
+        client = distributed.Client(address, timeout=REACH_S, set_as_default=False)
+        try:
+            yield from _Cluster(distributed, client, order, address, lost_s).run(shards)
+        finally:
+            client.close(REACH_S)
 
 
 class _Cluster:
@@ -60,7 +63,7 @@ class _Cluster:
         self._lost_s = lost_s
         self._in_work: dict[Any, Shard] = {}
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[Finished]:
+    def run(self, shards: Sequence[Shard]) -> Finished:
         waiting = iter(shards)
         try:
             while True:
@@ -76,7 +79,7 @@ class _Cluster:
 
     def _submit(self, waiting: Iterator[Shard]) -> None:
         """Fill the cluster up to ``_IN_FLIGHT`` shards for each thread that it has now."""
-        threads = max(1, sum(self._client.nthreads().values()))
+        threads = max(1, self._threads())
         for shard in islice(waiting, max(0, _IN_FLIGHT * threads - len(self._in_work))):
             future = self._client.submit(work_on, shard, self._order, pure=False)
             self._in_work[future] = shard
@@ -89,7 +92,7 @@ class _Cluster:
         """
         alive = time.monotonic()
         while True:
-            if self._has_workers():
+            if self._threads():
                 alive = time.monotonic()
             elif time.monotonic() - alive > self._lost_s:
                 raise BabycryError(
@@ -107,11 +110,12 @@ class _Cluster:
                 raise self._lost() from None
             return list(ended.done)
 
-    def _has_workers(self) -> bool:
+    def _threads(self) -> int:
+        """Of all workers that the cluster has now."""
         if self._client.status != "running":
             raise self._lost()
         try:
-            return bool(self._client.nthreads())
+            return sum(self._client.nthreads().values())
         except (OSError, asyncio.TimeoutError):
             raise self._lost() from None
 
@@ -139,8 +143,22 @@ class _Cluster:
         return rows
 
 
-def _check_scheduler(address: str) -> None:
-    """Ask ``address`` what it is, before a client is made that would wait and complain long.
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """No tracebacks of the client's own on stderr: what went wrong is raised."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def check_scheduler(address: str) -> None:
+    """Ask ``address`` what it is: a client would wait and complain long.
 
     Raises:
         BabycryError: it does not answer as a Dask scheduler.

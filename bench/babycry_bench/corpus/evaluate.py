@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from babycry_bench.accuracy.answer import Answer, Systems, SystemSpec
 from babycry_bench.accuracy.judge import Judged, judge
-from babycry_bench.corpus.dask_pool import run_on_dask
+from babycry_bench.corpus.dask_pool import check_scheduler, run_on_dask
 from babycry_bench.corpus.packages import package_versions
 from babycry_bench.corpus.parquet_store import corpus_sha256, is_finished, read_shard, write_shard
 from babycry_bench.corpus.pool import Finished, run_on_processes
@@ -63,10 +64,13 @@ def evaluate(
             finished is kept in ``out_dir``.
     """
     require("pyarrow", "corpus")
+    if dask is not None:
+        check_scheduler(dask)  # before the libraries of the models are loaded, which takes seconds
+    specs = [replace(spec, model_path=spec.model_path.absolute()) for spec in specs]
     models = [Judged.of(Systems(spec), _corpus_name(corpus)) for spec in specs]
     _check_names([judged.model for judged in models])
     with results_folder(out_dir) as folder:
-        plan = plan_corpus(corpus, specs, shard_minutes, track)
+        plan = plan_corpus(corpus.absolute(), specs, shard_minutes, track)
         settle(folder, plan)
         count = _usable_cores() if workers is None else workers
         finish_shards(folder, plan, specs, count, dask, track)
@@ -144,7 +148,7 @@ def _record(folder: Path, plan: CorpusPlan, judged: Judged, data_sha256: str) ->
                 failures.append({"recording": answer.recording, "error": answer.error})
             yield answer
 
-    record = judge(noted(), judged, data_sha256)
+    record: dict[str, Any] = judge(noted(), judged, data_sha256)
     data = record["data"]
     if data["failed"] == data["recordings"]:
         raise BabycryError(
@@ -173,9 +177,7 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _run(
-    shards: Sequence[Shard], order: Order, workers: int, dask: str | None
-) -> Iterator[Finished]:
+def _run(shards: Sequence[Shard], order: Order, workers: int, dask: str | None) -> Finished:
     if dask is not None:
         return run_on_dask(shards, order, dask)
     return run_on_processes(shards, order, workers)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -28,10 +28,10 @@ ONE_THREAD = dict.fromkeys(
 
 _JOIN_S = 5.0
 
-Finished = tuple[Shard, list[Row]]
+Finished = Generator[tuple[Shard, list[Row]], None, None]
 
 
-def run_on_processes(shards: Sequence[Shard], order: Order, workers: int) -> Iterator[Finished]:
+def run_on_processes(shards: Sequence[Shard], order: Order, workers: int) -> Finished:
     """Work on ``shards`` in ``workers`` processes; yields each one's rows as they come.
 
     A process that dies (killed, out of memory, a crash in a library) is replaced and its shard
@@ -66,7 +66,7 @@ class _Pool:
         self._size = workers
         self._workers: list[_Worker] = []
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[Finished]:
+    def run(self, shards: Sequence[Shard]) -> Finished:
         waiting = deque(shards)
         attempts = dict.fromkeys((shard.index for shard in shards), 0)
         left = len(shards)
@@ -125,6 +125,7 @@ class _Pool:
             BabycryError: its shard has been begun often enough.
         """
         self._workers.remove(worker)
+        worker.process.kill()  # should its connection alone be broken
         worker.process.join(_JOIN_S)
         worker.connection.close()
         if attempts >= ATTEMPTS:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babycry_bench.clip_audio import at_rate
-from babycry_bench.clips import load_clips
+from babycry_bench.clips import Clip, load_clips
 from babycry_edge.audio import as_float
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
@@ -107,7 +107,7 @@ def _pieces(rng: np.random.Generator, sounds: Sequence[Sound]) -> Iterator[Piece
     """Pause, sound, pause, sound, without end."""
     while True:
         yield _floor(rng, round(rng.uniform(*_PAUSE_S) * SAMPLE_RATE)), False
-        sound = sounds[rng.integers(len(sounds))]
+        sound = sounds[int(rng.integers(len(sounds)))]
         gain = 10.0 ** (rng.uniform(*_GAIN_DB) / 20.0)
         yield (sound * np.float32(gain) + _floor(rng, len(sound))).clip(-1.0, 1.0), True
 
@@ -116,7 +116,7 @@ def _floor(rng: np.random.Generator, n_samples: int) -> Sound:
     return _FLOOR * rng.standard_normal(n_samples, np.float32)
 
 
-def _sound(clip: object) -> Sound:
+def _sound(clip: Clip) -> Sound:
     return as_float(at_rate(clip, SAMPLE_RATE))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -87,10 +87,16 @@ def _answerers(order: Order) -> list[Answerer]:
 
 def _answer(item: ShardItem, answerers: list[Answerer]) -> list[Row]:
     _check_unchanged(item)
-    answers = [answer_one(item.recording) for answer_one in answerers]
+    answers = [_placeless(answer_one(item.recording), item) for answer_one in answerers]
     file_sha256 = _sha256(item.recording.path)
     _check_unchanged(item)
     return [Row(each, file_sha256) for each in answers]
+
+
+def _placeless(answer: Answer, item: ShardItem) -> Answer:
+    """With the recording's name in an error in place of where it is today."""
+    where = str(item.recording.path)
+    return replace(answer, error=answer.error.replace(where, item.recording.name))
 
 
 def _check_unchanged(item: ShardItem) -> None:

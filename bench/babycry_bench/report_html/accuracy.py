@@ -12,6 +12,8 @@ from babycry_bench.report_html.plots import Axis, Row, bar, dot, linear_axis, ro
 from babycry_bench.report_html.tables import head, number, table
 
 _SYSTEMS = (("device", "device", "orange"), ("float", "float reference", "blue"))
+#: So many fit into half the page.
+_FEW_CLASSES = 4
 _RATES = (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"), ("roc_auc", "ROC AUC"))
 
 
@@ -55,14 +57,9 @@ def _rates(record: Place) -> str:
     ]
     lowest = [_low(record["agreement"])]
     for key, title in _RATES:
-        groups.append((title, _both(record, lambda quality, key=key: quality.get(key), lowest)))
+        groups.append((title, _both(record, (key,), lowest)))
     for name in record.value["classes"]:
-        groups.append(
-            (
-                f"Recall of {name}",
-                _both(record, lambda quality, name=name: quality["recall"].get(name), lowest),
-            )
-        )
+        groups.append((f"Recall of {name}", _both(record, ("recall", name), lowest)))
     known = [value for value in lowest if value is not None] or [0.0]
     axis = Axis(max(0.0, min(0.9, min(known) - 0.02)), 1.0, "share")
     return row_plot(
@@ -73,11 +70,13 @@ def _rates(record: Place) -> str:
     )
 
 
-def _both(record: Place, find, lowest: list[float | None]) -> list[Row]:  # type: ignore[no-untyped-def]
+def _both(record: Place, keys: Sequence[str], lowest: list[float | None]) -> list[Row]:
+    """The device's and the reference's figure at ``keys``; their low ends join ``lowest``."""
     rows = []
-    for key, title, colour in _SYSTEMS:
-        quality = record.get(key)
-        place = find(quality) if quality is not None else None
+    for system, title, colour in _SYSTEMS:
+        place = record.get(system)
+        for key in keys:
+            place = place.get(key) if place is not None else None
         if place is None or place.get("value") is None:
             continue
         lowest.append(_low(place))
@@ -130,7 +129,8 @@ def _confusions(record: Place) -> str:
         for key, title, _ in _SYSTEMS
         if (quality := record.get(key)) is not None
     ]
-    return f'<div class="beside">{"".join(tables)}</div>' if tables else ""
+    kind = "beside" if len(record.value["classes"]) <= _FEW_CLASSES else "stacked"
+    return f'<div class="{kind}">{"".join(tables)}</div>' if tables else ""
 
 
 def _confusion(matrix: Place, classes: Sequence[str], title: str) -> str:

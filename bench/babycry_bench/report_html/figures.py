@@ -2,7 +2,8 @@
 
 Each is a ``<span data-path="stages[0].p50" data-value="0.0217">21.7 µs</span>``. What is worked out
 from several places says how: ``data-over`` is the place it is divided by, ``data-count`` the value
-of ``passed`` whose items were counted.
+of ``passed`` whose items were counted, ``data-sum`` the quotients that were added up, and
+``data-whole`` the sum that it is a share of.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -59,6 +61,29 @@ def ratio(place: Place, over: Place, unit: str) -> str:
         return NONE
     value = place.value / over.value
     return _span(value, shown(value, unit), path=place.path, over=over.path)
+
+
+def total(terms: Sequence[tuple[Place, Place]], unit: str) -> str:
+    """The sum of one number over another, for several."""
+    value = sum(place.value / over.value for place, over in terms)
+    return _span(value, shown(value, unit), sum=_terms(terms))
+
+
+def part(term: tuple[Place, Place], terms: Sequence[tuple[Place, Place]]) -> str:
+    """The share that one of the terms has in their sum."""
+    value, place, over = share(term, terms), *term
+    words = shown(value, "share")
+    return _span(value, words, path=place.path, over=over.path, whole=_terms(terms))
+
+
+def share(term: tuple[Place, Place], terms: Sequence[tuple[Place, Place]]) -> float:
+    """As :func:`part`, as a number; 0 where the sum is."""
+    whole = sum(place.value / over.value for place, over in terms)
+    return float(term[0].value / term[1].value / whole) if whole else 0.0
+
+
+def _terms(terms: Sequence[tuple[Place, Place]]) -> str:
+    return " + ".join(f"{place.path} / {over.path}" for place, over in terms)
 
 
 def counted(gates: Place, passed: bool | None) -> str:

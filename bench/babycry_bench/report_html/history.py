@@ -71,7 +71,7 @@ def plots(runs: Place) -> str:
             lines.setdefault(str(value["subject"] or ""), []).append((index, point))
     count = len(runs.value)
     drawn = [
-        _plot(key, lines, count)
+        _plot(key, lines, count, text(runs[0].get("created"))[:10])
         for key, lines in series.items()
         if any(len(line) > 1 for line in lines.values())
     ]
@@ -79,7 +79,10 @@ def plots(runs: Place) -> str:
 
 
 def _plot(
-    key: tuple[str, str, str], lines: Mapping[str, Sequence[tuple[int, Place]]], count: int
+    key: tuple[str, str, str],
+    lines: Mapping[str, Sequence[tuple[int, Place]]],
+    count: int,
+    first: str,
 ) -> str:
     target, stage, unit = key
     values = [
@@ -108,7 +111,7 @@ def _plot(
         f'<figure class="plot over-time"><figcaption>{escape(title)}{legend}</figcaption>'
         f'<svg height="{_HEIGHT}" role="img" aria-label="{escape(title)} over {count} runs">'
         f"{grid}{drawn}</svg>"
-        '<p class="ends"><span>oldest</span><span>this run</span></p></figure>'
+        f'<p class="ends"><span>{first}</span><span>this run</span></p></figure>'
     )
 
 

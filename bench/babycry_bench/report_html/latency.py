@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from babycry_bench.report_html.figures import (
     attributes,
     figure,
+    part,
     ratio,
-    shown,
+    share,
     text,
+    total,
 )
 from babycry_bench.report_html.place import Place
 from babycry_bench.report_html.plots import (
@@ -39,6 +41,7 @@ from babycry_bench.report_html.words import (
 )
 
 _MOST_LAYERS = 12
+_LONGEST_NAME = 30
 _READING = (
     "Box: the middle half of all calls; thick line: nine in ten; upright stroke: the median; dot: "
     "the slowest."
@@ -55,15 +58,28 @@ _START_COLOURS = ("grey", "blue", "orange", "purple")
 
 
 def distributions(report: Place) -> str:
-    """A plot and a table for each target and unit."""
-    parts = []
+    """A plot for each target that has a clock; tables of this machine and of the others."""
+    plots: list[str] = []
+    own: list[str] = []
+    others: list[str] = []
     for record in records(report):
         stages = [stage for stage in record.rows("stages") if stage.value["stage"] != "layer"]
         for unit in UNITS:
-            shown_stages = [stage for stage in stages if stage.value["unit"] == unit]
-            if shown_stages:
-                parts.append(_distribution(record, shown_stages, unit))
-    return "".join(parts)
+            measured = [stage for stage in stages if stage.value["unit"] == unit]
+            if not measured:
+                continue
+            if unit != "instructions":  # those stand in one plot above, side by side
+                plots.append(_distribution(record, measured, unit))
+            caption = f"{record.value['target']}: {QUANTITIES[unit]} of one call"
+            rows = own if record is report else others
+            rows.append(_stage_table(caption, measured, unit))
+    note = f'<p class="note">{_READING}</p>' if plots else ""
+    return (
+        note
+        + "".join(plots)
+        + folded("Figures of this machine's stages", "".join(own))
+        + folded("Figures of the other targets' stages", "".join(others))
+    )
 
 
 def _distribution(record: Place, stages: Sequence[Place], unit: str) -> str:
@@ -78,11 +94,7 @@ def _distribution(record: Place, stages: Sequence[Place], unit: str) -> str:
     values = [v for stage in stages for v in (*stage.value["quantiles"], stage.value["max"])]
     clocks = ", ".join(dict.fromkeys(CLOCKS[stage.value["clock"]] for stage in stages))
     title = f"{record.value['target']}: {QUANTITIES[unit]} of one call ({clocks})"
-    plot = ""
-    if unit != "instructions":  # those stand in one plot above, side by side
-        plot = row_plot(title, log_axis(values, unit), groups, _READING, kind="rates")
-    caption = f"{record.value['target']}: {QUANTITIES[unit]} of one call"
-    return plot + folded(f"Figures of {caption}", _stage_table(caption, stages, unit))
+    return row_plot(title, log_axis(values, unit), groups, kind="rates")
 
 
 def _stage_table(caption: str, stages: Sequence[Place], unit: str) -> str:
@@ -155,12 +167,10 @@ def _pipelines(record: Place) -> list[tuple[str, list[Place]]]:
     stages = [stage for stage in record.rows("stages") if stage.value.get("audio_s")]
     found = []
     for model in dict.fromkeys(s.value["model"] for s in stages if s.value["model"] is not None):
-        parts = []
-        for names in _PARTS:
-            part = _part(stages, names, model, _profile(record, model))
-            if part is not None:
-                parts.append(part)
-        if len(parts) > 1 and len({part.value["unit"] for part in parts}) == 1:
+        profile = _profile(record, model)
+        found_parts = (_part(stages, names, model, profile) for names in _PARTS)
+        parts = [stage for stage in found_parts if stage is not None]
+        if len(parts) > 1 and len({stage.value["unit"] for stage in parts}) == 1:
             found.append((escape(str(model)), parts))
     return found
 
@@ -189,47 +199,43 @@ def _profile(record: Place, model: str) -> str | None:
     return None
 
 
-def _cost(part: Place) -> float:
-    return float(part.value["p50"] / part.value["audio_s"])
+def _part_title(stage: Place) -> str:
+    return stage_title(stage).split(",")[0]
 
 
-def _part_title(part: Place) -> str:
-    return stage_title(part).split(",")[0]
+def _stack(parts: Sequence[Place]) -> Callable[[Axis], str]:
+    terms = [(stage["p50"], stage["audio_s"]) for stage in parts]
 
-
-def _stack(parts: Sequence[Place], total: float):  # type: ignore[no-untyped-def]
     def draw(axis: Axis) -> str:
         marks, start = [], 0.0
-        for part in parts:
-            share = _cost(part) / total if total else 0.0
+        for stage, term in zip(parts, terms, strict=True):
+            width = share(term, terms)
             marks.append(
-                f'<rect class="{stage_colour(part)}" x="{100 * start:.3f}%" '
-                f'width="{100 * share:.3f}%" y="2" height="{ROW_HEIGHT - 4}" '
-                f'data-share="{share:.6f}"{attributes(part["p50"])}>'
-                f"<title>{escape(_part_title(part))} {share:.1%}</title></rect>"
+                f'<rect class="{stage_colour(stage)}" x="{axis.at(start)}%" '
+                f'width="{100 * width:.3f}%" y="3" height="{ROW_HEIGHT - 6}" '
+                f'data-share="{width:.6f}"{attributes(stage["p50"])}>'
+                f"<title>{escape(_part_title(stage))}</title></rect>"
             )
-            start += share
+            start += width
         return "".join(marks)
 
     return draw
 
 
 def _share_row(name: str, parts: Sequence[Place], unit: str) -> Row:
-    total = sum(_cost(part) for part in parts)
+    terms = [(stage["p50"], stage["audio_s"]) for stage in parts]
     items = "".join(
-        f'<li><i class="swatch {stage_colour(part)}"></i>{escape(_part_title(part))} '
-        f"{ratio(part['p50'], part['audio_s'], unit)} "
-        f"<small>{escape(shown(_cost(part) / total if total else 0.0, 'share'))}</small></li>"
-        for part in parts
+        f'<li><i class="swatch {stage_colour(stage)}"></i>{escape(_part_title(stage))} '
+        f"{ratio(*term, unit)} <small>{part(term, terms)}</small></li>"
+        for stage, term in zip(parts, terms, strict=True)
     )
-    return Row(
-        name, escape(shown(total, unit)), _stack(parts, total), f'<ul class="parts">{items}</ul>'
-    )
+    return Row(name, total(terms, unit), _stack(parts), f'<ul class="parts">{items}</ul>')
 
 
 def load(report: Place) -> str:
     """Real-time factor, duty cycle and share of the machine, where there is time."""
-    rows, pipeline_rows = [], []
+    rows: list[list[str]] = []
+    pipeline_rows: list[list[str]] = []
     for record in records(report):
         for stage in record.rows("stages"):
             factor = stage.get("real_time_factor")
@@ -303,17 +309,30 @@ def layers(report: Place) -> str:
     return "".join(parts)
 
 
+def _short(stage: Place) -> str:
+    """A layer's name; of a long one its place in the network and its end."""
+    name = str(stage.value["layer"])
+    if len(name) <= _LONGEST_NAME:
+        return escape(name)
+    place, space, rest = name.partition(" ")
+    first = f"{place} " if space and len(place) < 6 else ""
+    end = (rest or name)[len(first) + 1 - _LONGEST_NAME :]
+    return f'<span class="cut" title="{escape(name)}">{escape(first)}\u2026{escape(end)}</span>'
+
+
 def _layer_plot(record: Place, model: str | None, ranking: Sequence[Place], unit: str) -> str:
     rows = [
         Row(
-            f"{text(stage['layer'])} <small>{text(stage.get('operator'))}</small>",
+            f"{_short(stage)} <small>{text(stage.get('operator'))}</small>",
             figure(stage["p50"], unit),
             bar(stage["p50"], "orange"),
         )
         for stage in ranking
     ]
     axis = linear_axis([stage.value["p50"] for stage in ranking], unit)
-    worst = len(rows) > _MOST_LAYERS
+    is_cut = len(rows) > _MOST_LAYERS or any(
+        len(str(stage.value["layer"])) > _LONGEST_NAME for stage in ranking
+    )
     who = f"{model or 'network'} on {record.value['target']}"
     title = f"Slowest layers of {who}: {QUANTITIES[unit]}"
     rest = table(
@@ -328,8 +347,8 @@ def _layer_plot(record: Place, model: str | None, ranking: Sequence[Place], unit
             for stage in ranking
         ],
     )
-    return row_plot(title, axis, [("", rows[:_MOST_LAYERS])]) + (
-        folded(f"All layers of {who}", rest) if worst else ""
+    return row_plot(title, axis, [("", rows[:_MOST_LAYERS])], kind="layers") + (
+        folded(f"All layers of {who}", rest) if is_cut else ""
     )
 
 
@@ -344,11 +363,8 @@ def cold_start(report: Place) -> str:
     rows, totals = [], []
     for record, model, start in starts:
         steps = [start[key] for key in COLD_START if start.get(key)]
-        total = sum(step.value for step in steps)
-        totals.append(total)
-        value = (
-            figure(start["total_ms"], "ms") if start.get("total_ms") else escape(shown(total, "ms"))
-        )
+        totals.append(sum(step.value for step in steps))
+        value = figure(start.get("total_ms"), "ms")
         name = f"{text(model['model'])} <small>{target_name(record)}</small>"
         rows.append(Row(name, value, _steps(start)))
     plot = row_plot(
@@ -371,7 +387,7 @@ def cold_start(report: Place) -> str:
     )
 
 
-def _steps(start: Place):  # type: ignore[no-untyped-def]
+def _steps(start: Place) -> Callable[[Axis], str]:
     def draw(axis: Axis) -> str:
         marks, at = [], 0.0
         for key, colour in zip(COLD_START, _START_COLOURS, strict=True):

@@ -10,6 +10,8 @@ from babycry_bench.report_html.tables import cell, head, mark, number, table
 from babycry_bench.report_html.verdict import divergence_fold
 from babycry_bench.report_html.words import records, target_name
 
+#: So many fit into half the page.
+_FEW_TARGETS = 3
 _HASHES = (
     ("feature_hashes", "Features equal the published ones, bit for bit"),
     ("streaming", "Streaming gives the whole clip's bits"),
@@ -19,7 +21,7 @@ _HASHES = (
 def parity(report: Place) -> str:
     """Every check of every target; those that could not be made with their reason."""
     return (
-        "".join(_hashes(report, key, caption) for key, caption in _HASHES)
+        _bits(report)
         + _scores(report)
         + _librosa(report)
         + _golden(report)
@@ -28,6 +30,12 @@ def parity(report: Place) -> str:
         + _skipped(report)
         + divergence_fold(report)
     )
+
+
+def _bits(report: Place) -> str:
+    tables = "".join(_hashes(report, key, caption) for key, caption in _HASHES)
+    few = len(records(report)) <= _FEW_TARGETS
+    return f'<div class="beside">{tables}</div>' if tables and few else tables
 
 
 def _hashes(report: Place, key: str, caption: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from babycry_bench.report_html.figures import NONE, bound, counted, figure, length, text
+from babycry_bench.report_html.figures import NONE, bound, counted, figure, length, ratio, text
 from babycry_bench.report_html.place import Place
 from babycry_bench.report_html.tables import cell, folded, head, mark, number, table
 from babycry_bench.report_html.words import records, target_name
@@ -54,7 +54,7 @@ def verdict(report: Place) -> str:
     )
     items = "".join(
         f"<li>{text(gate['name'])}: <strong>{gate_value(gate)}</strong>, "
-        f"must be {gate_bound(gate)}</li>"
+        f"must be {gate_bound(gate)}{_baseline(gate)}</li>"
         for gate in failed
     )
     failures = f'<ul class="failures">{items}</ul>' if items else ""
@@ -74,6 +74,12 @@ def gate_bound(gate: Place) -> str:
     """What it must be."""
     sign = _SIGNS.get(gate.value["operator"], escape(str(gate.value["operator"])))
     return f"{sign}\u00a0{bound(gate['bound'], str(gate.value['unit']))}"
+
+
+def _baseline(gate: Place) -> str:
+    """The value of the report that a gate is relative to."""
+    baseline = gate.get("baseline")
+    return f" (baseline {figure(baseline, str(gate.value['unit']))})" if baseline else ""
 
 
 def _strip(gates: Place) -> str:
@@ -173,16 +179,18 @@ def _headroom(gate: Place) -> str:
         return NONE
     sign = gate.value["operator"]
     if sign in ("<=", "<"):
-        used = value / bound
+        part, whole = gate["value"], gate["bound"]
     elif sign in (">=", ">") and value > 0:
-        used = bound / value
+        part, whole = gate["bound"], gate["value"]
     else:
         return NONE
-    width = min(100.0, max(0.0, 100.0 * used))
+    used = part.value / whole.value
+    if used < 0:
+        return NONE
     kind = "good" if gate.value["passed"] else "bad"
     return (
-        f'<span class="room"><i class="{kind}" style="width:{width:.1f}%"></i></span>'
-        f'<span class="sr">{width:.0f} per cent of the bound used</span>'
+        f'<span class="room"><i class="{kind}" style="width:{min(100.0, 100.0 * used):.1f}%"></i>'
+        f"</span><small>{ratio(part, whole, 'share')}</small>"
     )
 
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
 #endif
@@ -204,7 +205,12 @@ static void record_memory(bench_json *json, const bench_results *results) {
 static int model_is_there(const bench_model *model) {
     uint8_t bytes[4096];
     uint64_t hash = FNV1A_OF_NOTHING, size = 0;
-    FILE *file = fopen(model->file, "rb");
+    char path[4352], *slash;
+    ssize_t length = readlink("/proc/self/exe", path, 4096);
+    path[length > 0 ? length : 0] = '\0';
+    slash = strrchr(path, '/');
+    snprintf(slash != NULL ? slash + 1 : path, 256, "%s", model->file);
+    FILE *file = fopen(path, "rb");
     for (size_t got; file != NULL && (got = fread(bytes, 1, sizeof bytes, file)) != 0; size += got) {
         hash = fnv1a(bytes, got, hash);
     }
@@ -234,6 +240,8 @@ static void record_warnings(bench_json *json, const bench_results *results) {
                      bench_models[i].file);
             json_string(json, NULL, text);
         }
+        snprintf(text, sizeof text, "%s: not run: this program has no engine for it yet", bench_models[i].file);
+        json_string(json, NULL, text);
     }
     for (size_t i = 0; i < results->n; i++) {
         const bench_timing *timing = &results->timings[i];
