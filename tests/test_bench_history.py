@@ -129,7 +129,9 @@ def test_a_folder_that_is_absent_or_holds_no_report_is_an_error(tmp_path: Path) 
     with pytest.raises(BabycryError, match="none of its 0 JSON files is a report"):
         read_history(tmp_path)
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(BabycryError, match=r"none of its 1 JSON files is a report: x\.json: damaged"):
+    with pytest.raises(
+        BabycryError, match=r"none of its 1 JSON files is a report: x\.json: damaged"
+    ):
         read_history(tmp_path)
 
 

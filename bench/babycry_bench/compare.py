@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -61,8 +61,9 @@ def compare(
     Returns:
         ``slower`` and ``faster``: how many stages, those left out whose machines differ;
         ``comparisons``: for each further report its ``stages``, each with ``verdict`` (faster,
-        slower, no difference, not known), ``ratio`` and ``ratio_interval``; ``not_compared`` and
-        ``changes`` of everything else.
+        slower, no difference, not known), ``ratio`` of the medians ``before`` and ``after`` (of the
+        rounds; p50 where there are none) and ``ratio_interval``; ``not_compared`` and ``changes``
+        of everything else.
 
     Raises:
         BabycryError: fewer than two reports, or a threshold that is no share.
@@ -107,6 +108,7 @@ class _Stage:
     after: Mapping[str, Any]
     machine_difference: str | None
     threshold: float
+    medians: tuple[float, float] = (0.0, 0.0)
     ratio: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
@@ -236,17 +238,18 @@ def _test(stage: _Stage) -> None:
     """Fill in the ratio, its interval and the p-value, by the best that both records allow."""
     before, after = stage.before, stage.after
     old, new = (_usable_rounds(record) for record in (before, after))
-    ratio: Callable[[float, float], float | None] = _ratio
+    stage.medians = before["p50"], after["p50"]
     if before["clock"] == _COUNTED:
-        stage.method, stage.ratio = "counts", ratio(before["p50"], after["p50"])
+        stage.method, stage.ratio = "counts", _ratio(*stage.medians)
         stage.interval = None if stage.ratio is None else (stage.ratio, stage.ratio)
     elif min(len(old), len(new)) >= 2:
-        stage.method, stage.ratio = "rounds", ratio(median(old), median(new))
+        stage.medians = median(old), median(new)
+        stage.method, stage.ratio = "rounds", _ratio(*stage.medians)
         stage.interval = ratio_interval(old, new, zlib.crc32(repr(stage.key).encode()))
         stage.p_value = mann_whitney(old, new)
         stage.smallest_p = smallest_p(len(old), len(new))
     else:
-        stage.ratio = ratio(before["p50"], after["p50"])
+        stage.ratio = _ratio(*stage.medians)
         ends = (before["p50_interval"], after["p50_interval"])
         if stage.ratio and all(end is not None and end[0] > 0 for end in ends):
             stage.method = "intervals of p50"
@@ -283,8 +286,10 @@ def _stage_record(stage: _Stage, significance: float) -> Record:
     record = {
         **_named(stage.key),
         "unit": stage.before["unit"],
-        "before": stage.before["p50"],
-        "after": stage.after["p50"],
+        "before": stage.medians[0],
+        "after": stage.medians[1],
+        "before_p50": stage.before["p50"],
+        "after_p50": stage.after["p50"],
         "before_interval": stage.before["p50_interval"],
         "after_interval": stage.after["p50_interval"],
         "ratio": stage.ratio,

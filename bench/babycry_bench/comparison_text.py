@@ -7,7 +7,13 @@ from pathlib import PurePath
 from typing import Any, TextIO
 
 from babycry_bench.markdown_table import escaped, table
-from babycry_bench.quantity_text import NOTHING, duration, ratio_text, stage_title
+from babycry_bench.quantity_text import (
+    NOTHING,
+    duration,
+    ratio_text,
+    short_stage_title,
+    stage_title,
+)
 
 Record = Mapping[str, Any]
 
@@ -27,12 +33,14 @@ def print_comparison(result: Record, file: TextIO, width: int | None = None) -> 
             show(line(_title(result, comparison), "bold"))
             for warning in comparison["warnings"]:
                 show(line(f"note: {warning}", "yellow"))
-            rows = number_table("Stages", ("before", "after", "change", "95 % interval", "verdict"))
+            rows = number_table(
+                "Median of rounds", ("before", "after", "change", "95 % interval", "verdict")
+            )
             for name, stages in _groups(comparison).items():
                 rows.add_row(name)
                 for stage in stages:
                     verdict = Text(_verdict(stage), style=_STYLES[stage["verdict"]])
-                    rows.add_row(f"  {stage_title(stage)}", *_cells(stage), verdict)
+                    rows.add_row(f"  {short_stage_title(stage)}", *_cells(stage), verdict)
             show("")
             show(rows)
             show("")
@@ -68,9 +76,10 @@ def _title(result: Record, comparison: Record) -> str:
 
 
 def _short(report: Record) -> str:
-    facts = [str(fact) for fact in (report["created"], report["git_commit"]) if fact]
+    facts = [report["created"] or "", (report["git_commit"] or "")[:12]]
     name = PurePath(report["name"]).name
-    return f"{name} ({', '.join(facts)})" if facts else name
+    known = ", ".join(fact for fact in facts if fact)
+    return f"{name} ({known})" if known else name
 
 
 def _summary(result: Record) -> str:
@@ -87,7 +96,7 @@ def _groups(comparison: Record) -> dict[str, list[Record]]:
     """Stages by target and model; of layers only those that changed."""
     groups: dict[str, list[Record]] = {}
     for stage in comparison["stages"]:
-        if stage["stage"] == "layer" and stage["verdict"] == "no difference":
+        if stage["stage"] == "layer" and stage["verdict"] not in ("slower", "faster"):
             continue
         model = stage["model"] or stage["profile"]
         name = f"{stage['target']}: {model}" if model else stage["target"]
@@ -96,10 +105,12 @@ def _groups(comparison: Record) -> dict[str, list[Record]]:
 
 
 def _closing_lines(comparison: Record) -> Iterator[str]:
-    layers = [stage for stage in comparison["stages"] if stage["stage"] == "layer"]
-    still = sum(stage["verdict"] == "no difference" for stage in layers)
-    if still:
-        yield f"{still} of {len(layers)} layers: no difference"
+    layers = [s["verdict"] for s in comparison["stages"] if s["stage"] == "layer"]
+    for verdict in ("no difference", "not known"):
+        if verdict in layers:
+            yield f"{layers.count(verdict)} of {len(layers)} layers: {verdict}"
+    for reason in dict.fromkeys(s["reason"] for s in comparison["stages"] if "reason" in s):
+        yield f"not known: {reason}"
     for entry in comparison["not_compared"]:
         yield f"not compared: {_name(entry)}: {entry['reason']}"
     for change in comparison["changes"][:_MOST_CHANGES]:

@@ -7,6 +7,7 @@ from typing import Any
 
 NOTHING = "-"
 
+_LONGEST_TITLE = 34
 _SHORT_UNITS = {"instructions": "instr"}
 
 STAGE_TITLES = {
@@ -27,6 +28,15 @@ def stage_title(stage: Mapping[str, Any]) -> str:
     if stage["stage"] == "layer":
         return f"layer {stage.get('layer', '')}".rstrip()
     return STAGE_TITLES.get(stage["stage"], str(stage["stage"]))
+
+
+def short_stage_title(stage: Mapping[str, Any]) -> str:
+    """The title in a terminal: of a layer its number and the end of its name."""
+    title = stage_title(stage)
+    if len(title) <= _LONGEST_TITLE:
+        return title
+    number = " ".join(title.split(" ")[:2])[: _LONGEST_TITLE // 2]
+    return f"{number} ...{title[len(number) + 4 - _LONGEST_TITLE :]}"
 
 
 def duration(value: Any, unit: str) -> str:

@@ -46,7 +46,7 @@ def _machine(report: Record) -> str:
     build, machine = report["build"], report["machine"]
     facts = [
         f"babycry-edge {build['babycry_edge']}",
-        build["git_commit"],
+        (build["git_commit"] or "")[:12],
         machine["cpu"] or "unknown CPU",
         f"front-end in {build['instruction_set']}",
         report["created"],

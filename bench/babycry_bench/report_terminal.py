@@ -17,8 +17,8 @@ from babycry_bench.quantity_text import (
     gate_value,
     milliseconds,
     percent,
+    short_stage_title,
     size,
-    stage_title,
 )
 from babycry_bench.target_summary import divergence_lines, summarize
 from babycry_bench.terminal_table import line, number_table, shown_in
@@ -157,7 +157,7 @@ def _model_title(name: str | None, model: Record | None) -> str:
 def _latency_cells(stage: Record, factors: bool) -> list[str]:
     figures = [_figure(stage[key], stage["unit"]) for key in ("p50", "p95", "p99", "max")]
     factor = stage["real_time_factor"]
-    title = f"  {stage_title(stage)}"
+    title = f"  {short_stage_title(stage)}"
     if stage["profile"]:
         title += f", {stage['profile']}"
     if stage["audio_s"] and stage["stage"].startswith("frontend"):
