@@ -182,6 +182,20 @@ def crowded() -> dict[str, Any]:
     return report
 
 
+def test_what_only_some_reports_hold_is_shown() -> None:
+    report = sample_report.report()
+    report["targets"][1]["memory"]["stages"][0].update(profile="whisper", ram_bytes=23_456)
+    report["accuracy"][0]["data"]["failures"] = [{"recording": "b.wav", "error": "cut short"}]
+    report["gates"][1].update(value=None, reason="the baseline has no such place")
+    report["stages"].append(sample_report.stage("benchmark", 1.0, profile="test_fft"))
+    page = Elements(render(report))
+    paths = check_figures(page)
+    assert "targets[1].memory.stages[0].ram_bytes" in paths
+    text = "".join(page.found[0][2])
+    for words in ("whisper", "cut short", "the baseline has no such place", "test_fft"):
+        assert words in text
+
+
 def hostile(node: Any) -> Any:
     """The same report with markup in every string that is free text."""
     kept = {"stage", "clock", "unit", "kind", "operator", "created", "method", "format"}
