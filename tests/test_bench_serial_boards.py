@@ -137,7 +137,7 @@ def test_a_board_that_is_reset_goes_on(target_builds: Path, clips: list[Clip]) -
     reset = on_m4(target_builds, clips, EmulatedBoard.reset, Patience())
     assert exact(quiet) == exact(reset)
     assert quiet["warnings"] == []
-    assert reset["warnings"] == ["the device reset 1 times; what was lost was run again"]
+    assert reset["warnings"] == ["resets of the device: 1; what they lost was run again"]
 
 
 @pytest.mark.parametrize("event", [EmulatedBoard.freeze, lambda board: board.process.kill()])
