@@ -24,7 +24,7 @@ from babycry_edge.errors import BabycryError
 from cross_tools import require_tools
 
 ROOT = Path(__file__).resolve().parent.parent
-ONCE = Effort(clip_samples=8000, clip_runs=1, clip_warmup=0)
+ONCE = Effort(clip_samples=4800, clip_runs=1, clip_warmup=0)
 SHORT = Effort(clip_samples=2000, clip_runs=1, clip_warmup=0)
 WHOLE_CLIP_ONLY = {"whisper", "babycry", "guide-88", "guide-18"}
 INTEGER = {"librosa", "librosa-0.8", "yamnet", "vggish"}
