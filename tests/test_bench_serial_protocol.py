@@ -8,6 +8,7 @@ import socket
 import subprocess
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babycry_bench.clips import Clip
-from babycry_bench.serial_device import Outcome, SerialDevice
+from babycry_bench.serial_device import Description, Outcome, SerialDevice
 from babycry_bench.serial_link import LinkLost, SerialLink, SocketLink
 from babycry_bench.serial_protocol import (
     Answer,
@@ -317,7 +318,7 @@ def test_a_device_that_restarts_goes_on_where_it_was(
     record = run_on_port(link, clips=clips[:2], effort=SMALL, profiles=PROFILES, patience=QUICK)
     assert device.starts == 2
     assert measured(record) == measured(true_record)
-    assert record["warnings"] == ["the device reset 1 times; what was lost was run again"]
+    assert record["warnings"] == ["resets of the device: 1; what they lost was run again"]
 
 
 def test_a_device_that_always_resets_is_given_up_with_what_is_done(
@@ -346,6 +347,22 @@ def test_a_device_that_always_resets_is_given_up_with_what_is_done(
     assert record is not None
     assert len(record["stages"]) >= 3
     assert "interrupted after" in record["warnings"][0]
+
+
+def test_another_firmware_after_a_reset_is_not_measured_on(
+    device: ProgramDevice, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hello = SerialDevice.hello
+
+    def changed(self: SerialDevice) -> Description:
+        description = hello(self)
+        facts = {**description.facts, "library": f"start {device.starts}"}
+        return replace(description, facts=facts)
+
+    monkeypatch.setattr(SerialDevice, "hello", changed)
+    link = CallingLink(device.link(), 18_000, device.kill)
+    with pytest.raises(Interrupted, match="another firmware answers after a reset"):
+        run_on_port(link, clips=clips[:2], effort=SMALL, profiles=PROFILES, patience=QUICK)
 
 
 def test_a_connection_that_is_lost_for_good_keeps_what_is_done(

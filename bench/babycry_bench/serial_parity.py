@@ -47,7 +47,7 @@ def runs_before_rows(stage: DeviceStage) -> int:
 def expected_hash(stage: DeviceStage, samples: Pcm, n_runs: int) -> str:
     """Of the stage's output: of the clip, or of ``n_runs`` hops as a stream, and its end.
 
-    Hops go through the whole ones of ``samples`` again and again, as ``frontend_hooks.c`` does.
+    Hops go through the whole ones of ``samples`` again and again, as ``frontend_stages.c`` does.
     """
     frontend = _frontend(stage.of, stage.variant)
     rate = frontend.config.sample_rate

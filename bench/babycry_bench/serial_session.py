@@ -71,12 +71,21 @@ class Interrupted(BabycryError):  # noqa: N818
 
 @dataclass
 class Session:
-    """What is known so far: of the device, and of each stage on each clip that is done."""
+    """What is known so far: of the device, and of each stage on each clip that is done.
+
+    Attributes:
+        whole: what the device said of itself at first.
+        description: the same with the wanted stages alone.
+        outcomes: by clip and the device's number of the stage.
+        refused: stages that a clip or the device's RAM does not allow, by number.
+        resets: of the device so far.
+    """
 
     target: str
     kind: str
     clips: Sequence[Clip]
     effort: Effort
+    whole: Description | None = None
     description: Description | None = None
     outcomes: dict[tuple[int, int], Outcome] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
@@ -152,7 +161,8 @@ def _measure(
     while clip < len(session.clips):
         try:
             if session.description is None:
-                session.description = _wanted(device.hello(), profiles)
+                session.whole = device.hello()
+                session.description = _wanted(session.whole, profiles)
                 advance = track(session.target, len(session.clips) * len(session.stages()))
             _measure_clip(device, session, clip, advance or (lambda: None))
             clip += 1
@@ -177,10 +187,13 @@ def _greet_again(device: SerialDevice, session: Session, event: Exception) -> No
         if isinstance(event, LinkLost):
             device.reopen()
         try:
-            device.hello()
-            return
+            description = device.hello()
         except (DeviceReset, LinkLost) as again:
             event = again
+            continue
+        if session.whole not in (None, description):
+            raise LineError("another firmware answers after a reset: leave the board as it is")
+        return
 
 
 def _wanted(description: Description, profiles: set[str] | None) -> Description:
@@ -392,5 +405,5 @@ def _warnings(session: Session) -> list[str]:
     if unknown:
         warnings.append(f"nothing here to compare the features of {', '.join(unknown)} with")
     if session.resets:
-        warnings.append(f"the device reset {session.resets} times; what was lost was run again")
+        warnings.append(f"resets of the device: {session.resets}; what they lost was run again")
     return warnings

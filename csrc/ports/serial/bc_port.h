@@ -2,7 +2,7 @@
  *
  * What a board's firmware supplies so that `babycry-edge bench --port` can measure it: six hooks. The first
  * three are the board's own. frontend_hooks.c has the other three for the front-ends; a firmware with more
- * stages (a network, say) writes its own and calls those of frontend_hooks.c for the rest.
+ * stages (a network, say) writes its own, and leaves the front-ends to frontend_stages.h.
  * bench_protocol.h then does everything that goes over the line. C11, freestanding; nothing here allocates.
  */
 #ifndef BABYCRY_BC_PORT_H

@@ -5,7 +5,7 @@
  */
 #include "../port.h"
 #include "bench_protocol.h"
-#include "frontend_hooks.h"
+#include "frontend_stages.h"
 
 #define MAX_RUNS 256u
 
@@ -19,7 +19,7 @@ static bc_bench bench;
 #else
 #define KERNELS "scalar"
 #endif
-static const char *const facts[] = {"board " BOARD, "cpu " BOARD_CPU, "compiler gcc " __VERSION__,
+static const char *const facts[] = {"board " BOARD, "cpu " BOARD_CPU, ("compiler gcc " __VERSION__),
                                     "instruction_set " KERNELS};
 
 static void paint_stack(void) {

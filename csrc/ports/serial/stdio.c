@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "bench_protocol.h"
-#include "frontend_hooks.h"
+#include "frontend_stages.h"
 
 #define MAX_RUNS 256u
 
@@ -38,7 +38,7 @@ int main(void) {
     static bc_frontend_work work;
     static char line[BC_BENCH_LINE];
     static uint64_t values[MAX_RUNS];
-    static const char *const facts[] = {"board stdio", "cpu this machine", "compiler " __VERSION__,
+    static const char *const facts[] = {"board stdio", "cpu this machine", ("compiler " __VERSION__),
                                         "instruction_set the best"};
     work.memory = memory;
     work.size = sizeof memory;
