@@ -40,7 +40,7 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.models import NAMES, bundled
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build/arm"  # as the bench's own, so that roots are made once
+BUILD = ROOT / "build/emulated/arm"  # as the bench's own, so that roots are made once
 MACHINES = sorted(SYSTEMS)
 
 # ELF: machine numbers, and the flag of hard-float calls on 32-bit ARM
@@ -147,6 +147,7 @@ def test_pip_installs_the_wheel_for_that_machine(
 ) -> None:
     install_wheels([wheels[machine]], SYSTEMS[machine], tmp_path)
     (found,) = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert '"compiler": "GNU ' in (tmp_path / "babycry_edge/_build.json").read_text()
     assert found.metadata["Name"] == "babycry-edge"
     assert {entry.name for entry in found.entry_points} == {"babycry-edge", "bench", "convert"}
     assert (tmp_path / "babycry_bench/expected.json").is_file()
@@ -177,12 +178,14 @@ def test_wheel_has_the_files_and_the_metadata_of_an_ordinary_build(
     assert not any("__pycache__" in name or name == "babycry_edge/_ffi.c" for name in names)
 
 
-def test_same_tree_gives_the_same_bytes(wheels: dict[str, Path], tmp_path: Path) -> None:
-    copy = tmp_path / "another place"
+def test_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
+    cross_gcc(ARM64)
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "build", ".git", ".venv*", "tests")
-    shutil.copytree(ROOT, copy, ignore=ignored)
-    wheel = arm_wheel.build_wheel(ARM64, copy, tmp_path / "wheel")
-    assert wheel.read_bytes() == wheels["aarch64"].read_bytes()
+    made = []
+    for place in ("a place", "another place"):
+        shutil.copytree(ROOT, tmp_path / place, ignore=ignored)
+        made.append(arm_wheel.build_wheel(ARM64, tmp_path / place, tmp_path / f"{place} wheel"))
+    assert made[0].read_bytes() == made[1].read_bytes()
 
 
 def test_command_for_developers(tmp_path: Path) -> None:
@@ -208,7 +211,7 @@ def test_newer_glibc_raises_the_level(tmp_path: Path) -> None:
     code = "#include <stdlib.h>\nunsigned f(void) { return arc4random(); }\n"
     library = compiled(ARM64, tmp_path, code)
     assert arm_wheel.needs_of(library, ARM64) == ((2, 36), ("libc.so.6",))
-    extension = arm_wheel.Extension("_ffi.abi3.so", b"", (2, 36), ())
+    extension = arm_wheel.Extension("_ffi.abi3.so", {}, (2, 36), ())
     assert arm_wheel.wheel_tag(extension, ARM64) == "cp310-abi3-manylinux_2_36_aarch64"
 
 
@@ -333,8 +336,8 @@ def test_no_mirror_and_no_debian_are_said(tmp_path: Path) -> None:
 
 def test_instructions_between_marks() -> None:
     works = [
-        {"model": "m", "stage": "frontend_window", "audio_s": 1.0},
-        {"model": "m", "stage": "network", "audio_s": 0.5},
+        {"model": "m", "stage": "frontend_window", "audio_s": [1.0, 1.0]},
+        {"model": "m", "stage": "network", "audio_s": [0.5, 0.5]},
     ]
     mark, at, marks = 7, 1000, []
     for spent in (0, 0, 0, 0, 0, 0, 500, 100, 40, 110, 90, 900, 60, 910):
@@ -497,4 +500,5 @@ def test_parity_is_exact_and_instructions_repeat(processes: dict[str, Process], 
     job = write_job(load_clips(), opened, process.emulated, process.folder)
     again = process.count(job, COUNTED_CLIP, 5)
     for stage, other in zip(record["stages"], again, strict=True):
-        assert stage["p50"] == pytest.approx(other["p50"], rel=1e-3), stage["stage"]
+        # what Python's memory and dictionaries cost moves by a few hundred with addresses
+        assert stage["p50"] == pytest.approx(other["p50"], rel=2e-4, abs=500), stage["stage"]

@@ -8,48 +8,32 @@ The clips come as raw samples, since there is no library for sound files in ther
 from __future__ import annotations
 
 import gc
-import importlib.metadata
 import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from babycry_bench.bench_model import BenchModel
-from babycry_bench.clip_audio import at_rate
+from babycry_bench import stages
+from babycry_bench.bench_model import BenchModel, Configuration
+from babycry_bench.build import describe_build
 from babycry_bench.clips import Clip
 from babycry_bench.expected import load_expected
+from babycry_bench.measure import Item, Workload
 from babycry_bench.parity.feature_hashes import check_feature_hashes
 from babycry_bench.parity.golden import check_golden
 from babycry_bench.parity.scores import score_clips
 from babycry_bench.parity.streaming import check_streaming
-from babycry_edge import Frontend
-from babycry_edge.frontend import instruction_sets
-from babycry_edge.windows import clip_windows
 
-WARMUP = 3
-"""Calls before those that are counted: the first ones make plans and fill caches."""
+WARMUP = 10
+"""Calls before those that are counted: engines plan, and Python adapts its code after eight."""
 
 EMPTY_MARKS = 5
 """Marks at the start with nothing between them: what a mark itself costs."""
-
-PACKAGES = ("numpy", "cffi", "onnxruntime", "ai-edge-litert", "tflite-runtime")
-
-
-@dataclass(frozen=True)
-class Work:
-    """A stage of a model: ``call`` answers for ``audio_s`` seconds of new audio."""
-
-    model: str
-    stage: str
-    call: Callable[[], object]
-    audio_s: float
 
 
 def read_clips(entries: list[dict[str, Any]]) -> list[Clip]:
@@ -67,18 +51,18 @@ def read_clips(entries: list[dict[str, Any]]) -> list[Clip]:
 
 
 def open_models(entries: list[dict[str, str]]) -> list[BenchModel]:
-    """The models of a job, each in the engine that the job says."""
-    return [BenchModel.open(Path(one["path"]), one["engine"], one["model"]) for one in entries]
+    """The models of a job, each in the engine that the job says, on one thread."""
+    return [
+        BenchModel.open(Configuration(one["model"], Path(one["path"]), one["engine"], 1))
+        for one in entries
+    ]
 
 
 def answer_parity(clips: list[Clip], models: list[BenchModel]) -> dict[str, Any]:
     """All that is compared: features, streaming, golden checks, scores; and what ran them."""
     return {
         "machine": platform.machine(),
-        "python": platform.python_version(),
-        "babycry_edge": importlib.metadata.version("babycry-edge"),
-        "packages": _packages(),
-        "instruction_sets": instruction_sets(),
+        "build": describe_build(),
         "feature_hashes": check_feature_hashes(clips, load_expected()),
         "streaming": check_streaming(clips),
         "golden": [check_golden(model.name, model.model) for model in models],
@@ -104,31 +88,39 @@ def answer_counts(clip: Clip, models: list[BenchModel], calls: int) -> dict[str,
     for _ in range(EMPTY_MARKS + 1):
         mark()
     for work in works:
-        for _ in range(WARMUP):
-            work.call()
-        for _ in range(calls):
+        for index in range(WARMUP):
+            _item(work, index).call()
+        for index in range(WARMUP, WARMUP + calls):
+            call = _item(work, index).call
             mark()
-            work.call()
+            call()
             mark()
-    order = [{"model": w.model, "stage": w.stage, "audio_s": w.audio_s} for w in works]
-    return {"calls": calls, "works": order}
+    counted = range(WARMUP, WARMUP + calls)
+    return {
+        "calls": calls,
+        "works": [
+            {
+                "model": work.model,
+                "stage": work.stage,
+                "audio_s": [_item(work, index).audio_s for index in counted],
+            }
+            for work in works
+        ],
+    }
 
 
-def works_of(model: BenchModel, clip: Clip) -> Iterator[Work]:
-    """The stages as on any machine with Python, on the first seconds of one clip."""
+def works_of(model: BenchModel, clip: Clip) -> Iterator[Workload]:
+    """The stages as on any machine with Python, but for capture, which needs a sound file."""
     metadata = model.model.metadata
-    config = metadata.frontend
-    audio = at_rate(clip, config.sample_rate)
-    window_s = metadata.window_frames * config.hop_length / config.sample_rate
-    hop_s = metadata.hop_frames * config.hop_length / config.sample_rate
-    window_of_audio = np.resize(audio, metadata.window_frames * config.hop_length)
-    enough = np.resize(audio, config.samples_for(metadata.window_frames))
-    window = clip_windows(enough, config.sample_rate, metadata)[:1]
-    frontend = partial(Frontend(config), sample_rate=config.sample_rate)
-    yield Work(model.name, "frontend_window", partial(frontend, window_of_audio), window_s)
-    yield Work(model.name, "network", partial(model.model.scores, window), hop_s)
-    detect = partial(model.detector.detect, audio, config.sample_rate)
-    yield Work(model.name, "pipeline", detect, len(audio) / config.sample_rate)
+    audio = stages.clip_audio(metadata, [clip])
+    rate = metadata.frontend.sample_rate
+    yield Workload(model.name, "resample", stages.resampling([clip], rate))
+    yield Workload(model.name, "frontend_hop", stages.frontend_hop(metadata, audio))
+    yield Workload(model.name, "frontend_window", stages.frontend_window(metadata, audio))
+    yield Workload(model.name, "frontend_clip", stages.frontend_clip(metadata.frontend, audio))
+    yield Workload(model.name, "network", stages.network(model, audio))
+    yield Workload(model.name, "smoothing", stages.smoothing(model))
+    yield Workload(model.name, "pipeline", stages.pipeline(model, audio))
 
 
 def mark() -> None:
@@ -136,15 +128,9 @@ def mark() -> None:
     os.getpgid(0)
 
 
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found.setdefault("numpy", np.__version__)
-    return found
+def _item(work: Workload, index: int) -> Item:
+    """The calls go round the items, as on any machine."""
+    return work.items[index % len(work.items)]
 
 
 def main() -> int:

@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -35,7 +34,7 @@ from babycry_bench.arm_linux import (
 from babycry_bench.arm_probe import EMPTY_MARKS, WARMUP
 from babycry_bench.arm_root import ArmRoot, install_wheels, locked, make_root, show_to_core
 from babycry_bench.arm_wheel import build_wheel
-from babycry_bench.bench_model import BenchModel
+from babycry_bench.bench_model import BenchModel, Configuration
 from babycry_bench.clips import Clip, load_clips
 from babycry_bench.parity.scores import score_clips
 from babycry_bench.run_tool import require_tool, run_tool
@@ -49,7 +48,7 @@ LIMIT_S = 600.0
 """The most that one emulated run may take."""
 
 COUNTED_CLIP = "noise_clicks"  # four seconds
-COUNTED_CALLS = 10
+COUNTED_CALLS = 12
 _CLOCK = "instructions (emulated)"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _PLUGIN = "csrc/ports/count_marked.c"
@@ -145,7 +144,7 @@ def run_python(
             stages = process.count(job, COUNTED_CLIP, calls)
     except OSError as error:
         raise BabycryError(f"{name} in {folder}: {error}") from None
-    return _record(emulated, source, opened, clips, answer, stages, warnings)
+    return _record(emulated, opened, clips, answer, stages, warnings)
 
 
 @dataclass(frozen=True)
@@ -301,7 +300,7 @@ def open_here(emulated: Emulated, paths: Sequence[Path]) -> tuple[list[BenchMode
 
 
 def _open_here(path: Path, pair: Pair, name: str) -> BenchModel:
-    opened = BenchModel.open(path, pair.here, name)
+    opened = BenchModel.open(Configuration(name, path, pair.here, 1))
     if not pair.reference_kernels:
         return opened
     metadata, file = opened.model.metadata, opened.model.file
@@ -339,7 +338,6 @@ def write_job(
 
 def _record(
     emulated: Emulated,
-    source: Path,
     models: list[BenchModel],
     clips: list[Clip],
     answer: dict[str, Any],
@@ -357,7 +355,7 @@ def _record(
         "kind": "record",
         "target": emulated.name,
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "build": _build(emulated, source, answer),
+        "build": answer["build"],
         "machine": _machine(emulated, answer),
         "models": [
             _model(model, there) for model, there in zip(models, answer["models"], strict=True)
@@ -378,28 +376,8 @@ def _engines(pair: Pair, here: Model, there: dict[str, Any]) -> str:
 
 
 def _model(model: BenchModel, there: dict[str, Any]) -> dict[str, Any]:
-    is_int8 = any(tensor.dtype != "float32" for tensor in model.model.file.inputs)
-    return {
-        "precision": "int8" if is_int8 else "float32",
-        **model.describe(),
-        "threads": 1,
-        "engine": there["engine"],
-        "engine_version": there["engine_version"],
-    }
-
-
-def _build(emulated: Emulated, source: Path, answer: dict[str, Any]) -> dict[str, Any]:
-    compiler = run_tool("compiler", [f"{emulated.system.triplet}-gcc", "--version"], limit_s=60.0)
-    return {
-        "babycry_edge": answer["babycry_edge"],
-        "git_commit": _git_commit(source),
-        "compiler": compiler.splitlines()[0],
-        "compiler_flags": None,
-        "instruction_set": answer["instruction_sets"][0],
-        "instruction_sets": answer["instruction_sets"],
-        "python": answer["python"],
-        "packages": answer["packages"],
-    }
+    engine = {key: there[key] for key in ("engine", "engine_version")}
+    return {**model.describe(), **engine}
 
 
 def _machine(emulated: Emulated, answer: dict[str, Any]) -> dict[str, Any]:
@@ -421,20 +399,7 @@ def _machine(emulated: Emulated, answer: dict[str, Any]) -> dict[str, Any]:
         "governor": None,
         "clock_hz": None,
         "memory_bytes": None,
-        "operating_system": f"Debian, Python {answer['python']}, over {platform.system()}",
+        "operating_system": f"Debian, Python {answer['build']['python']}, over {platform.system()}",
         "before": unread,
         "after": unread,
     }
-
-
-def _git_commit(source: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(source), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None

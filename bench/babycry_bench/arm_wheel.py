@@ -40,14 +40,15 @@ class Extension:
 
     Attributes:
         name: in the package.
-        content: of the file, stripped.
+        files: of the package, by name: the library itself, stripped, and what the build says of
+            itself.
         glibc: the newest version of glibc whose symbols it asks for, or the oldest that wheels
             may be made for.
         libraries: that it asks the system for.
     """
 
     name: str
-    content: bytes
+    files: dict[str, bytes]
     glibc: tuple[int, int]
     libraries: tuple[str, ...]
 
@@ -90,7 +91,8 @@ def build_extension(system: ArmLinux, source: Path, headers: Path | None) -> Ext
         run_tool(what, install, limit_s=LIMIT_S)
         (library,) = installed.rglob("*.so")
         glibc, libraries = needs_of(library, system)
-        return Extension(library.name, library.read_bytes(), glibc, libraries)
+        files = {path.name: path.read_bytes() for path in library.parent.iterdir()}
+        return Extension(library.name, files, glibc, libraries)
 
 
 def build_wheel(system: ArmLinux, source: Path, folder: Path, headers: Path | None = None) -> Path:
@@ -109,7 +111,7 @@ def build_wheel(system: ArmLinux, source: Path, folder: Path, headers: Path | No
     dist_info = f"{stem}.dist-info"
     readme = (source / pyproject["project"]["readme"]).read_text(encoding="utf-8")
     files = {name: path.read_bytes() for name, path in package_files(source, pyproject)}
-    files[f"babycry_edge/{extension.name}"] = extension.content
+    files |= {f"babycry_edge/{name}": content for name, content in extension.files.items()}
     files[f"{dist_info}/METADATA"] = core_metadata(pyproject, version, readme).encode()
     files[f"{dist_info}/WHEEL"] = wheel_metadata(tag).encode()
     files[f"{dist_info}/entry_points.txt"] = entry_points(pyproject).encode()
