@@ -30,9 +30,11 @@ from babycry_bench.divergence import (
     differing_axes,
     first_divergence,
     gain_percent,
+    misses_event,
 )
 from babycry_bench.models import FLOAT_ONNX, FLOAT_TFLITE
 from babycry_edge import Model
+from babycry_edge.detector import Detection, Event
 from babycry_edge.metadata import ModelMetadata
 from babycry_edge.models import bundled
 from babycry_edge.windows import Windows, clip_windows
@@ -265,6 +267,14 @@ AXES = {
 }
 
 
+def test_an_axis_that_these_recordings_do_not_tell(few: list[Clip], tmp_path: Path) -> None:
+    """Decibels have no offset, so the features are equal: the file is still not the one."""
+    path = made.frontend_changed(ONNX, tmp_path, log_offset=0.5)
+    record = diverged(path, FLOAT_ONNX, few[:1])
+    assert (record["stage"], record["where"]) == ("features", "log_offset")
+    assert record["value"] > FEATURES_DB
+
+
 @pytest.mark.parametrize("axis", AXES)
 def test_a_file_that_says_another_front_end_than_it_was_trained_with(
     axis: str, few: list[Clip], tmp_path: Path
@@ -348,14 +358,34 @@ def test_the_good_resampler_passes(few: list[Clip]) -> None:
     assert stage(record, "audio")["value"] > 60.0
 
 
-def test_rules_that_differ_show_at_the_event(few: list[Clip], tmp_path: Path) -> None:
-    """The network is the same; the device asks for events of 60 s, so there are none."""
+@pytest.mark.parametrize(
+    ("rule", "value"), [("min_duration_s", 60.0), ("threshold", 0.97), ("smoothing_windows", 1)]
+)
+def test_rules_that_differ_show_at_the_event(
+    rule: str, value: float, few: list[Clip], tmp_path: Path
+) -> None:
+    """The network is the same, and what it says; only what is made of it is not."""
     path = tmp_path / "cry.onnx"
-    path.write_bytes(made.with_metadata(ONNX.read_bytes(), "onnx", {"min_duration_s": 60.0}, ONNX))
+    path.write_bytes(made.with_metadata(ONNX.read_bytes(), "onnx", {rule: value}, ONNX))
     record = diverged(path, FLOAT_ONNX, few)
-    assert (record["stage"], record["unit"]) == ("event", "clips")
-    assert record["where"].startswith("cry_")
+    assert (record["stage"], record["where"], record["unit"]) == ("event", rule, "clips")
+    assert f"{rule}={value:g}" in record["detail"]
     assert passed(record)["score"] is True
+    if rule == "min_duration_s":
+        assert record["value"] == 3.0  # no event in any of the three cries
+
+
+def test_an_event_that_the_other_side_does_not_have(few: list[Clip]) -> None:
+    """A score a hair below the threshold is the same event; one far below it is none."""
+    metadata = Model.load(ONNX, verify=False).metadata
+    event = Event("cry", 1.0, 4.5, 0.95)
+    for score, missed in ((0.90, False), (0.87, False), (0.85, True), (0.05, True)):
+        scores = np.full(12, score, np.float32)
+        heard = Detection("other", score, False, (), scores, 7.5)
+        assert misses_event(heard, event, metadata) is missed
+    elsewhere = np.where(np.arange(12) > 10, 0.9, 0.1).astype(np.float32)
+    heard = Detection("other", 0.1, False, (), elsewhere, 7.5)
+    assert misses_event(heard, event, metadata)
 
 
 def test_another_activation_shows_at_the_score(few: list[Clip], tmp_path: Path) -> None:
