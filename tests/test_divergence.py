@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import pytest
 
 import divergence_models as made
 import report_models as models
-from babycry_bench.bench_model import BenchModel
 from babycry_bench.clip_audio import at_rate
 from babycry_bench.clips import Clip
 from babycry_bench.divergence import (
@@ -33,7 +32,7 @@ from babycry_bench.divergence import (
     misses_event,
 )
 from babycry_bench.models import FLOAT_ONNX, FLOAT_TFLITE
-from babycry_edge import Model
+from babycry_edge import Detector, Model
 from babycry_edge.detector import Detection, Event
 from babycry_edge.metadata import ModelMetadata
 from babycry_edge.models import bundled
@@ -53,6 +52,21 @@ STAGES = ["audio", "features", "layer", "score", "event"]
 MARGIN = 2.0
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A model file as the bench opens it."""
+
+    name: str
+    path: Path
+    model: Model
+    detector: Detector
+
+    @classmethod
+    def of(cls, path: Path) -> Opened:
+        model = Model.load(path, verify=False)
+        return cls(path.name, path, model, Detector(model))
+
+
 @pytest.fixture(scope="module")
 def few(clips: list[Clip]) -> list[Clip]:
     """Three cries, one of them at another rate, and two noises."""
@@ -70,7 +84,7 @@ def windows(clips: list[Clip]) -> npt.NDArray[np.float32]:
 def diverged(path: Path, reference: Path, clips: list[Clip], **device: Any) -> dict[str, Any]:
     """The record, if it is of the schema."""
     jsonschema = pytest.importorskip("jsonschema")
-    model = BenchModel.open(path, None, path.name)
+    model = Opened.of(path)
     record = first_divergence(model, reference, clips, device=Device(**device))
     source = resources.files("babycry_bench.schema") / "report.schema.json"
     schema = json.loads(source.read_text())
@@ -94,7 +108,7 @@ def stage(record: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", [ONNX, TFLITE])
 def test_the_bundled_files_do_not_diverge(path: Path, clips: list[Clip]) -> None:
-    (record,) = check_divergence([BenchModel.open(path, None, path.name)], clips)
+    (record,) = check_divergence([Opened.of(path)], clips)
     assert (record["stage"], record["where"], record["value"]) == ("none", "", None)
     assert record["detail"] == ""
     assert all(passed(record).values())
@@ -120,8 +134,15 @@ def test_a_model_without_its_float_file_has_no_record(tmp_path: Path, few: list[
     alone = tmp_path / "alone.onnx"
     alone.write_bytes((made.FOLDS / "fold1.onnx").read_bytes())
     heard = []
-    assert check_divergence([BenchModel.open(alone, None, "a")], few, lambda: heard.append(1)) == []
+    assert check_divergence([Opened.of(alone)], few, lambda: heard.append(1)) == []
     assert heard == [1]
+
+
+def test_a_file_is_compared_once_for_an_engine(few: list[Clip]) -> None:
+    one = Opened.of(ONNX)
+    again = replace(one, name="cry.onnx (2 threads)")
+    records = check_divergence([one, again, Opened.of(TFLITE)], few[:1])
+    assert [record["model"] for record in records] == ["cry.onnx", "cry.tflite"]
 
 
 def test_a_float_file_of_the_other_format_leaves_the_layers_out(few: list[Clip]) -> None:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,6 @@ from babycry_bench.accuracy.reference_pipeline import (
     find_reference,
     reference_windows,
 )
-from babycry_bench.bench_model import BenchModel
 from babycry_bench.clip_audio import at_rate
 from babycry_bench.clips import Clip
 from babycry_edge import Detector, Frontend, FrontendConfig, Model
@@ -74,6 +73,19 @@ MAX_WINDOWS = 16
 _EVENT_RULES = ("threshold", "release_threshold", "smoothing_windows", "min_duration_s")
 
 
+class OpenedModel(Protocol):
+    """A model file under test, as ``bench_model`` opens it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def detector(self) -> Detector: ...
+
+
 @dataclass(frozen=True)
 class Device:
     """How the device makes audio and windows; by default as this library does.
@@ -106,14 +118,20 @@ class Finding:
 
 
 def check_divergence(
-    models: Iterable[BenchModel],
+    models: Iterable[OpenedModel],
     clips: Sequence[Clip],
     on_model: Callable[[], object] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """The divergence record of each model that has a float file: see ``find_reference``."""
+    """The divergence record of each model that has a float file: see ``find_reference``.
+
+    A file that is opened several times for one engine, with other threads say, is compared once.
+    """
     records = []
+    seen = set()
     for model in models:
-        reference = find_reference(model.path)
+        key = model.path, model.model.engine
+        reference = find_reference(model.path) if key not in seen else None
+        seen.add(key)
         if reference is not None and not reference.samefile(model.path):
             records.append(first_divergence(model, reference, clips))
         on_model()
@@ -121,7 +139,7 @@ def check_divergence(
 
 
 def first_divergence(
-    model: BenchModel,
+    model: OpenedModel,
     reference: Path,
     clips: Sequence[Clip],
     frontend: ReferenceFrontend | None = None,
@@ -168,7 +186,7 @@ class _Comparison:
 
     def __init__(
         self,
-        model: BenchModel,
+        model: OpenedModel,
         reference: Model,
         clips: Sequence[Clip],
         frontend: ReferenceFrontend | None,
