@@ -113,8 +113,9 @@ def test_events_at_the_very_edges() -> None:
 
 
 def test_ends_that_only_meet_do_not_match() -> None:
-    found = match([alarm(3, 5)], [(5.0, 6.0)], 10.0, tolerance_s=0.0)
-    assert (found.detected, found.false_alarms) == (0, 1)
+    for meeting in (alarm(3, 5), alarm(6, 7)):
+        found = match([meeting], [(5.0, 6.0)], 10.0, tolerance_s=0.0)
+        assert (found.detected, found.false_alarms) == (0, 1)
 
 
 def test_a_recording_that_is_one_event_has_no_negative_audio() -> None:

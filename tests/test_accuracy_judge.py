@@ -76,6 +76,8 @@ def test_the_record_of_a_small_corpus() -> None:
     # Of the 8 pairs only cry 0.59 against animal 0.65 is the wrong way round.
     assert record["device"]["roc_auc"]["value"] == pytest.approx(7 / 8)
     assert record["float"]["roc_auc"]["value"] == 1.0
+    assert record["scatter"][0] == [0.95, 0.9]  # the float pipeline's score first
+    assert len(record["scatter"]) == 7
 
 
 def test_drift_is_the_converters() -> None:

@@ -113,6 +113,20 @@ def test_the_stream_is_librosa_on_the_whole_clip(
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+def test_the_end_is_mirrored_wherever_it_falls(signal: npt.NDArray[np.float64]) -> None:
+    """Every length over one hop, pushed so that the last piece meets what was kept."""
+    config = CONFIGS["mfcc"]
+    features = reference_features(config, "librosa")
+    pad = config.n_fft // 2
+    for length in range(2000, 2000 + config.hop_length):
+        stream = ReferenceStream(features, config)
+        clip = signal[:length]
+        found = np.concatenate([stream.push(clip), stream.flush()])
+        expected = features(np.pad(clip, pad, mode="reflect"))
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 1e-9
+
+
 @pytest.mark.parametrize("normalize", ["none", "window_mean", "window_mean_std", "min_max"])
 @pytest.mark.parametrize("top_db", [None, 60.0])
 def test_the_windows_are_those_of_the_device(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import pytest
 
 import divergence_models as made
 import report_models as models
-from babycry_bench.bench_model import BenchModel
 from babycry_bench.clip_audio import at_rate
 from babycry_bench.clips import Clip
 from babycry_bench.divergence import (
@@ -30,9 +29,11 @@ from babycry_bench.divergence import (
     differing_axes,
     first_divergence,
     gain_percent,
+    misses_event,
 )
 from babycry_bench.models import FLOAT_ONNX, FLOAT_TFLITE
-from babycry_edge import Model
+from babycry_edge import Detector, Model
+from babycry_edge.detector import Detection, Event
 from babycry_edge.metadata import ModelMetadata
 from babycry_edge.models import bundled
 from babycry_edge.windows import Windows, clip_windows
@@ -49,6 +50,21 @@ STAGES = ["audio", "features", "layer", "score", "event"]
 
 #: Undamaged layers stay this far below the bound, and damaged ones this far above it.
 MARGIN = 2.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model file as the bench opens it."""
+
+    name: str
+    path: Path
+    model: Model
+    detector: Detector
+
+    @classmethod
+    def of(cls, path: Path) -> Opened:
+        model = Model.load(path, verify=False)
+        return cls(path.name, path, model, Detector(model))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +84,7 @@ def windows(clips: list[Clip]) -> npt.NDArray[np.float32]:
 def diverged(path: Path, reference: Path, clips: list[Clip], **device: Any) -> dict[str, Any]:
     """The record, if it is of the schema."""
     jsonschema = pytest.importorskip("jsonschema")
-    model = BenchModel.open(path, None, path.name)
+    model = Opened.of(path)
     record = first_divergence(model, reference, clips, device=Device(**device))
     source = resources.files("babycry_bench.schema") / "report.schema.json"
     schema = json.loads(source.read_text())
@@ -92,7 +108,7 @@ def stage(record: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", [ONNX, TFLITE])
 def test_the_bundled_files_do_not_diverge(path: Path, clips: list[Clip]) -> None:
-    (record,) = check_divergence([BenchModel.open(path, None, path.name)], clips)
+    (record,) = check_divergence([Opened.of(path)], clips)
     assert (record["stage"], record["where"], record["value"]) == ("none", "", None)
     assert record["detail"] == ""
     assert all(passed(record).values())
@@ -118,8 +134,15 @@ def test_a_model_without_its_float_file_has_no_record(tmp_path: Path, few: list[
     alone = tmp_path / "alone.onnx"
     alone.write_bytes((made.FOLDS / "fold1.onnx").read_bytes())
     heard = []
-    assert check_divergence([BenchModel.open(alone, None, "a")], few, lambda: heard.append(1)) == []
+    assert check_divergence([Opened.of(alone)], few, lambda: heard.append(1)) == []
     assert heard == [1]
+
+
+def test_a_file_is_compared_once_for_an_engine(few: list[Clip]) -> None:
+    one = Opened.of(ONNX)
+    again = replace(one, name="cry.onnx (2 threads)")
+    records = check_divergence([one, again, Opened.of(TFLITE)], few[:1])
+    assert [record["model"] for record in records] == ["cry.onnx", "cry.tflite"]
 
 
 def test_a_float_file_of_the_other_format_leaves_the_layers_out(few: list[Clip]) -> None:
@@ -265,6 +288,14 @@ AXES = {
 }
 
 
+def test_an_axis_that_these_recordings_do_not_tell(few: list[Clip], tmp_path: Path) -> None:
+    """Decibels have no offset, so the features are equal: the file is still not the one."""
+    path = made.frontend_changed(ONNX, tmp_path, log_offset=0.5)
+    record = diverged(path, FLOAT_ONNX, few[:1])
+    assert (record["stage"], record["where"]) == ("features", "log_offset")
+    assert record["value"] > FEATURES_DB
+
+
 @pytest.mark.parametrize("axis", AXES)
 def test_a_file_that_says_another_front_end_than_it_was_trained_with(
     axis: str, few: list[Clip], tmp_path: Path
@@ -348,14 +379,34 @@ def test_the_good_resampler_passes(few: list[Clip]) -> None:
     assert stage(record, "audio")["value"] > 60.0
 
 
-def test_rules_that_differ_show_at_the_event(few: list[Clip], tmp_path: Path) -> None:
-    """The network is the same; the device asks for events of 60 s, so there are none."""
+@pytest.mark.parametrize(
+    ("rule", "value"), [("min_duration_s", 60.0), ("threshold", 0.97), ("smoothing_windows", 1)]
+)
+def test_rules_that_differ_show_at_the_event(
+    rule: str, value: float, few: list[Clip], tmp_path: Path
+) -> None:
+    """The network is the same, and what it says; only what is made of it is not."""
     path = tmp_path / "cry.onnx"
-    path.write_bytes(made.with_metadata(ONNX.read_bytes(), "onnx", {"min_duration_s": 60.0}, ONNX))
+    path.write_bytes(made.with_metadata(ONNX.read_bytes(), "onnx", {rule: value}, ONNX))
     record = diverged(path, FLOAT_ONNX, few)
-    assert (record["stage"], record["unit"]) == ("event", "clips")
-    assert record["where"].startswith("cry_")
+    assert (record["stage"], record["where"], record["unit"]) == ("event", rule, "clips")
+    assert f"{rule}={value:g}" in record["detail"]
     assert passed(record)["score"] is True
+    if rule == "min_duration_s":
+        assert record["value"] == 3.0  # no event in any of the three cries
+
+
+def test_an_event_that_the_other_side_does_not_have(few: list[Clip]) -> None:
+    """A score a hair below the threshold is the same event; one far below it is none."""
+    metadata = Model.load(ONNX, verify=False).metadata
+    event = Event("cry", 1.0, 4.5, 0.95)
+    for score, missed in ((0.90, False), (0.87, False), (0.85, True), (0.05, True)):
+        scores = np.full(12, score, np.float32)
+        heard = Detection("other", score, False, (), scores, 7.5)
+        assert misses_event(heard, event, metadata) is missed
+    elsewhere = np.where(np.arange(12) > 10, 0.9, 0.1).astype(np.float32)
+    heard = Detection("other", 0.1, False, (), elsewhere, 7.5)
+    assert misses_event(heard, event, metadata)
 
 
 def test_another_activation_shows_at_the_score(few: list[Clip], tmp_path: Path) -> None:
