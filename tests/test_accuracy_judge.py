@@ -95,11 +95,22 @@ def test_drift_is_the_converters() -> None:
     assert found == pytest.approx(moved)
 
 
-def test_recordings_of_something_else_hold_no_event() -> None:
-    """Two of them, 20 s; the bird's is one alarm. Cries without annotation are not counted."""
+def test_without_annotation_the_label_says_what_there_is_to_detect() -> None:
+    """Four short cries are an event each, of which the device misses c; when they begin is not
+    known. Two recordings of something else, 20 s, hold none, and the bird's is a false alarm.
+    The unverified recording counts for nothing, and the broken one cannot."""
     events = judge(CORPUS, JUDGED)["events"]
-    assert (events["true_events"], events["false_alarms"]) == (0, 1)
+    assert (events["true_events"], events["detected"], events["false_alarms"]) == (4, 3, 1)
     assert events["negative_hours"] == pytest.approx(20.0 / 3600.0)
+    assert events["latency_s"] == {"p50": None, "p95": None}
+    # All four are reached at 0.59 and below; the bird's 0.65 is a false alarm there.
+    assert events["at_recall"]["threshold"] == 0.59
+    assert events["at_recall"]["false_alarms_per_hour"] == pytest.approx(180.0)
+
+
+def test_a_long_recording_says_too_little_by_its_label() -> None:
+    long = replace(made("x.wav", "cry", 0.9), duration_s=36_000.0)
+    assert judge([long], JUDGED)["events"] is None
 
 
 def test_annotated_events_are_counted() -> None:

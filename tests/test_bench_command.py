@@ -83,6 +83,12 @@ def test_every_model_has_its_hash_size_engine_and_cold_start(tiny_json: dict[str
         assert model["cold_start"]["peak_rss_bytes"] > 1_000_000
 
 
+def test_memory_is_that_of_the_largest_process(tiny_json: dict[str, Any]) -> None:
+    starts = [model["cold_start"]["peak_rss_bytes"] for model in tiny_json["models"]]
+    assert tiny_json["memory"]["peak_rss_bytes"] == max(starts)
+    assert 1000 < tiny_json["memory"]["frontend_ram_bytes"] < 100_000
+
+
 def test_the_two_formats_of_one_network_agree(tiny_json: dict[str, Any]) -> None:
     (pair,) = tiny_json["parity"]["onnx_tflite"]
     assert pair["decision_changes"] == 0

@@ -79,7 +79,7 @@ def test_a_pass_that_takes_too_long_is_broken_off() -> None:
     items = [Item(clock.spend(0.01), 1.0) for _ in range(1000)]
     settings = effort(rounds=2, block_s=0.01, min_calls=2)
     (timing,) = measure([Workload("m", "s", items)], settings, timer=clock)
-    assert len(timing.milliseconds) == 2 * 5
+    assert len(timing.milliseconds) == 2 * 20
 
 
 def test_a_fast_call_is_not_repeated_beyond_the_limit() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from babycry_bench.report import Report
 from babycry_bench.schema.validate import SCHEMA_FILE, check
 from babycry_bench.stage_record import stage_record
 from babycry_edge.errors import BabycryError
@@ -204,3 +205,12 @@ def test_what_cannot_be_a_measurement_is_refused(
 ) -> None:
     with pytest.raises(BabycryError, match=f"stage network: .*{message}"):
         stage_record(values, **{"clock": "wall", "stage": "network", **settings})
+
+
+def test_a_report_without_sensor_and_recordings_has_neither_field() -> None:
+    document = report()
+    found = Report(build=document["build"], machine=document["machine"])
+    assert check(found.to_dict(), "x.json") == found.to_dict()
+    assert not {"energy", "accuracy"} & found.to_dict().keys()
+    found.energy, found.accuracy = {"sensor": "INA219", "joules": 1.0, "seconds": 2.0}, []
+    assert {"energy", "accuracy"} <= check(found.to_dict(), "x.json").keys()

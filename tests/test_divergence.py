@@ -197,6 +197,30 @@ def test_an_output_that_is_read_with_another_scale(few: list[Clip], tmp_path: Pa
     assert record["value"] == pytest.approx(3.0, abs=0.3)
 
 
+@pytest.mark.parametrize("factor", [1.03, 0.97])
+def test_one_channels_scale(factor: float, few: list[Clip], tmp_path: Path) -> None:
+    """Of 64 channels of a layer, one; hardly any value of the layer's output tells."""
+    import onnx
+    from onnx import numpy_helper
+
+    proto = onnx.load_from_string(ONNX.read_bytes())
+    weight = models.onnx_weights(ONNX.read_bytes())[9]
+    dequantize = next(node for node in proto.graph.node if node.input[0] == weight)
+    scale = next(item for item in proto.graph.initializer if item.name == dequantize.input[1])
+    values = numpy_helper.to_array(scale).copy()
+    assert values.size == 64
+    values[17] *= np.float32(factor)
+    scale.CopyFrom(numpy_helper.from_array(values, scale.name))
+    damaged = tmp_path / "cry.onnx"
+    damaged.write_bytes(proto.SerializeToString())
+    record = diverged(damaged, FLOAT_ONNX, few)
+    assert (record["stage"], record["where"]) == (
+        "layer",
+        "/features/features.9/features.9.0/Conv",
+    )
+    assert record["value"] == pytest.approx(3.0, abs=0.4)
+
+
 def test_channels_that_are_lost(few: list[Clip], tmp_path: Path) -> None:
     weight = models.onnx_weights(ONNX.read_bytes())[6]
     data, layer = models.damage_onnx_weights(ONNX.read_bytes(), weight, 0.0)

@@ -95,7 +95,7 @@ CORTEX_A76 = Core(
     0xD0B,
     0x4,
     1,
-    f"{_ARMV8} atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp ssbs",
+    f"{_ARMV8} atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp",
 )
 CORTEX_A7 = Core(
     "cortex-a7",

@@ -157,15 +157,23 @@ class Process:
     folder: Path
 
     @classmethod
-    def prepare(cls, emulated: Emulated, root: ArmRoot, source: Path, folder: Path) -> Process:
-        """Builds the wheel out of the tree ``source`` and the plugin, and installs the wheel.
+    def prepare(
+        cls,
+        emulated: Emulated,
+        root: ArmRoot,
+        source: Path,
+        folder: Path,
+        wheel: Path | None = None,
+    ) -> Process:
+        """Builds the wheel, unless there is one, and the plugin out of the tree ``source``.
 
         Raises:
             BabycryError: a build failed.
         """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        wheel = build_wheel(emulated.system, source, folder, root.headers)
+        if wheel is None:
+            wheel = build_wheel(emulated.system, source, folder, root.headers)
         install_wheels([wheel], emulated.system, folder / "project")
         show_to_core(root, emulated.core, folder / "root")
         command = ["gcc", "-O2", "-shared", "-fPIC", "-o", folder / "plugin.so", source / _PLUGIN]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from babycry_bench.clips import Clip
 from babycry_bench.footprint import (
@@ -86,20 +87,30 @@ def build_firmware(target: Target, source: Path, folder: Path) -> Path:
         raise BabycryError(f"{target.name}: {' '.join(str(error).split())}") from None
 
 
+class BoardLink(SocketLink):
+    """The board's serial port; the board, which waits by turning in circles, ends with it."""
+
+    def __init__(self, connected: socket.socket, name: str, process: subprocess.Popen[bytes]):
+        super().__init__(connected, name)
+        self._process = process
+
+    def close(self) -> None:
+        super().close()
+        self._process.kill()
+
+
 @contextmanager
 def started(target: Target, firmware: Path) -> Iterator[EmulatedBoard]:
     """The board with ``firmware``, its first serial port connected; ended on leaving.
 
     Raises:
-        BabycryError: qemu does not start.
+        BabycryError: qemu does not start, or the firmware says nothing.
     """
     with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryFile() as log:
-        server.settimeout(0.2)
-        port = server.getsockname()[1]
         command = [
             *target.emulator[:3],
             *("-display", "none", "-monitor", "stdio"),
-            *("-serial", f"tcp:127.0.0.1:{port},nodelay=on"),
+            *("-serial", f"tcp:127.0.0.1:{server.getsockname()[1]},nodelay=on"),
             *("-icount", "shift=6"),
             *("-semihosting-config", f"enable=on,target=native,arg={PROGRAM}"),
             *("-kernel", str(firmware)),
@@ -108,8 +119,12 @@ def started(target: Target, firmware: Path) -> Iterator[EmulatedBoard]:
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
         )
         try:
-            connected = _accepted(server, process, log, target)
-            board = EmulatedBoard(SocketLink(connected, target.name), process)
+            connected = _speaking(server, process)
+            if connected is None:
+                log.seek(0)
+                said = " ".join(log.read().decode("utf-8", "replace").split())
+                raise BabycryError(f"{target.name}: qemu does not start: {said or 'it is silent'}")
+            board = EmulatedBoard(BoardLink(connected, target.name, process), process)
             yield board
             board.link.close()
         finally:
@@ -119,18 +134,29 @@ def started(target: Target, firmware: Path) -> Iterator[EmulatedBoard]:
                 process.stdin.close()
 
 
-def _accepted(
-    server: socket.socket, process: subprocess.Popen[bytes], log: IO[bytes], target: Target
-) -> socket.socket:
-    for _ in range(int(_START_S / 0.2)):
+def _speaking(server: socket.socket, process: subprocess.Popen[bytes]) -> socket.socket | None:
+    """The board's connection, once it has sent something; None if it never does."""
+    connected = None
+    end = time.monotonic() + _START_S
+    while time.monotonic() < end:
         try:
-            return server.accept()[0]
+            if connected is None:
+                server.settimeout(0.2)
+                connected = server.accept()[0]
+                connected.settimeout(0.2)
+            if connected.recv(1, socket.MSG_PEEK):
+                return connected
+            break
         except TimeoutError:
             if process.poll() is not None:
                 break
-    log.seek(0)
-    said = " ".join(log.read().decode("utf-8", "replace").split())
-    raise BabycryError(f"{target.name}: qemu does not start: {said or 'it says nothing'}")
+        except OSError:
+            break
+    if connected is not None:
+        connected.close()
+    process.kill()
+    process.wait()
+    return None
 
 
 def run_board(

@@ -23,7 +23,7 @@ from babycry_edge.extras import require
 from babycry_edge.progress import Advance, Track
 
 _MS_PER_S = 1000.0
-_PATIENCE = 5.0
+_PATIENCE = 20.0
 _DRIFT = 0.05
 
 
@@ -57,7 +57,7 @@ class Effort:
         max_rounds: rounds that it gets at most, while its p50 is not yet known to ``precision``.
         block_s: seconds of one workload in one round. A block goes on to the end of a pass over
             all items, so that every round has the same mixture of them, unless that takes
-            five times as long.
+            twenty times as long.
         min_calls: calls of a block however long they take.
         max_calls: calls of a block after which it ends with the pass.
         warmup_s: seconds of the round of every workload that is not counted.
@@ -105,16 +105,19 @@ class Timing:
         It holds p50 itself: rounds of unequal length may put the median of all calls beside that
         of the rounds. Adding rounds until the interval is short makes it a little optimistic.
         """
-        interval = median_interval(self.rounds)
+        interval, p50 = median_interval(self.rounds), self.p50
         if interval is None:
             return None
-        return min(interval[0], self.p50), max(interval[1], self.p50)
+        return min(interval[0], p50), max(interval[1], p50)
 
     @property
     def uncertainty(self) -> float:
-        """Half the interval as a share of p50; infinite where there is no interval."""
-        interval = self.p50_interval
-        return math.inf if interval is None else half_width(interval, self.p50)
+        """Half the interval as a share of the median; infinite where there is no interval.
+
+        Of the rounds' median, which is found at once; that of all calls lies close by.
+        """
+        interval = median_interval(self.rounds)
+        return math.inf if interval is None else half_width(interval, median(self.rounds))
 
     @property
     def drift(self) -> float:
@@ -276,7 +279,9 @@ def _measure_block(timing: Timing, effort: Effort, timer: Callable[[], float]) -
         stop = timer()
         block.append((stop - start) * _MS_PER_S)
         timing.audio_s.append(item.audio_s)
-    timing.cpu_s += time.process_time() - cpu_start
+    cpu_s, wall_s = time.process_time() - cpu_start, timer() - begin
+    if wall_s > 0:  # the loop is at work too, between the calls
+        timing.cpu_s += cpu_s * sum(block) / _MS_PER_S / wall_s
     timing.milliseconds.extend(block)
     timing.rounds.append(median(block))
 

@@ -75,10 +75,14 @@ def _stages(
     benchmark: dict[str, Any], name: str, data: list[float], source: str
 ) -> list[dict[str, Any]]:
     extra = benchmark.get("extra_info")
-    if isinstance(extra, dict) and _names_a_stage(extra):
-        return stage_records({"benchmarks": [benchmark]}, source)
-    times_ms = [1000.0 * seconds for seconds in data]
-    return [stage_record(times_ms, clock="wall", stage=OTHER_STAGE, profile=name)]
+    try:
+        if isinstance(extra, dict) and _names_a_stage(extra):
+            return stage_records({"benchmarks": [benchmark]}, source)
+        times_ms = [1000.0 * seconds for seconds in data]
+        return [stage_record(times_ms, clock="wall", stage=OTHER_STAGE, profile=name)]
+    except BabycryError as error:
+        reason = str(error).removeprefix(f"{source}: ")
+        raise BabycryError(f"{source}: {name[:60]}: {reason}") from None
 
 
 def _names_a_stage(extra: dict[str, Any]) -> bool:

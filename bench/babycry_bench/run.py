@@ -33,6 +33,7 @@ from babycry_bench.parity.streaming import check_streaming
 from babycry_bench.pinning import pinned
 from babycry_bench.report import Report
 from babycry_bench.stages import STAGES, clip_audio, hop_s, network_windows, stage_workloads
+from babycry_edge.binding import lib
 from babycry_edge.errors import BabycryError
 from babycry_edge.progress import Track
 
@@ -108,7 +109,7 @@ def _measured(plan: Plan, track: Track) -> Report:
     ]
     report = Report(build=describe_build(), machine={})
     report.models = _model_records(models, plan, track)
-    report.memory = _memory(report.models)
+    report.memory = _memory(models, report.models)
     report.stages, warnings = _stage_records(models, clips, plan, track)
     report.energy = measure_energy(_pipeline_work(models[0], clips), find_sensor())
     report.machine = describe_machine(before, plan.pin_core)
@@ -130,10 +131,12 @@ def _model_records(models: list[BenchModel], plan: Plan, track: Track) -> list[d
     ]
 
 
-def _memory(models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The most that a fresh process with one of the models came to hold."""
-    peak = max((model["cold_start"]["peak_rss_bytes"] for model in models), default=0)
-    return {"peak_rss_bytes": peak} if peak else {}
+def _memory(models: list[BenchModel], records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The most that a fresh process with one of the models came to hold, and its front-end."""
+    sizes = [lib.bc_frontend_ram_size(model.model.metadata.frontend.to_c()) for model in models]
+    memory = {"frontend_ram_bytes": int(max(sizes))}
+    peak = max(record["cold_start"]["peak_rss_bytes"] for record in records)
+    return memory | ({"peak_rss_bytes": peak} if peak else {})
 
 
 def _stage_records(

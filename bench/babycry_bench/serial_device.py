@@ -18,6 +18,7 @@ from babycry_bench.serial_protocol import (
 _LINE_WITHOUT_HEX = 44  # characters of a load line beside its hexadecimal digits
 _LEAST_PIECE = 8
 _MANY_TRIES = 3
+_MOST_WORDS = 64
 _CLOCKS = {
     "cycles": "cycles",
     "wall": "wall",
@@ -101,6 +102,7 @@ class SerialDevice:
         self._conversation = Conversation(patience or Patience())
         self._piece = 1 << 30
         self._easy = 0
+        self._most_words = _MOST_WORDS
 
     def ask(self, body: str, signs: int = 0) -> str:
         """The answer's words after "ok".
@@ -162,15 +164,10 @@ class SerialDevice:
     def run(self, stage: DeviceStage, warmup: int, runs: int) -> Outcome:
         """Runs a stage, ``runs`` of them timed: at most the description's ``max_runs``."""
         self.ask(f"run {stage.index} {warmup} {runs}", signs=warmup + runs + 1)
-        values: list[int] = []
-        while len(values) < runs:
-            got = _numbers(self.ask(f"values {len(values)}").split()[1:])
-            if not got:
-                raise LineError(f"the device gives {len(values)} values of {runs} runs")
-            values += got
-        pairs: dict[str, str] = {}
-        while got_pairs := self.ask(f"results {len(pairs)}").split()[1:]:
-            pairs.update(_pair(word) for word in got_pairs)
+        values = _numbers(self._list("values"))
+        if len(values) != runs:
+            raise LineError(f"the device gives {len(values)} values of {runs} runs")
+        pairs = dict(_pair(word) for word in self._list("results"))
         results = {name: value for name, value in pairs.items() if name != "hash"}
         return Outcome(
             warmup=warmup,
@@ -178,6 +175,21 @@ class SerialDevice:
             results=dict(zip(results, _numbers(list(results.values())), strict=True)),
             hash=pairs.get("hash", ""),
         )
+
+    def _list(self, command: str) -> list[str]:
+        """All words of a list that comes in parts, in short ones where long ones are lost."""
+        words: list[str] = []
+        while True:
+            try:
+                more = self.ask(f"{command} {len(words)} {self._most_words}").split()[1:]
+            except LineError:
+                if self._most_words == 1:
+                    raise
+                self._most_words //= 4
+                continue
+            if not more:
+                return words
+            words += more
 
     def reopen(self) -> None:
         """The port again, after it was lost."""

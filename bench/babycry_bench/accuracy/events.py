@@ -226,15 +226,19 @@ class EventSums:
         window_scores: Sequence[float],
         truth: Spans,
         duration_s: float,
+        located: bool = True,
     ) -> None:
-        """Take one recording: what was announced, every window's score, and the true events."""
+        """Take one recording: what was announced, every window's score, and the true events.
+
+        ``located``: whether the true events' times are known, so that there is a latency.
+        """
         found = match(alarms, truth, duration_s)
         self.recordings += 1
         self.true_events += found.true_events
         self.detected += found.detected
         self.false_alarms += found.false_alarms
         self._negative_s.append(found.negative_s)
-        self._latencies += found.latencies_s
+        self._latencies += found.latencies_s if located else ()
         self._sweep(np.asarray(window_scores, np.float64), truth, duration_s)
 
     def _sweep(self, scores: npt.NDArray[np.float64], truth: Spans, duration_s: float) -> None:

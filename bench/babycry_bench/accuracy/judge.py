@@ -30,6 +30,9 @@ MAX_POINTS = 2000
 #: Recordings that are named for the largest drift.
 MAX_WORST = 10
 
+#: Seconds up to which a recording of the target counts as one event where none is annotated.
+MAX_WHOLE_S = 30.0
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -155,14 +158,22 @@ class _Sums:
             system.add(truth, answered, truth == self._target_class, scores[self._target])
 
     def _add_events(self, answer: Answer, truth: int | None) -> None:
-        """A recording that holds anything but the target has no true event, annotated or not."""
+        """Annotated events; without them, what the label says.
+
+        A recording of anything but the target holds no event. A short one of the target is one
+        event from end to end, of which nobody knows when it begins; a long one says too little.
+        """
         spans = answer.true_events
-        if spans is None and truth is not None and truth != self._target_class:
-            spans = []
+        located = spans is not None
+        if spans is None and truth is not None:
+            if truth != self._target_class:
+                spans = []
+            elif answer.duration_s <= MAX_WHOLE_S:
+                spans = [[0.0, answer.duration_s]]
         if spans is None:
             return
         alarms = [Alarm(start, end, announced) for start, end, _, announced in answer.events]
-        self._events.add(alarms, answer.window_scores, spans, answer.duration_s)
+        self._events.add(alarms, answer.window_scores, spans, answer.duration_s, located)
 
     def record(self, data_sha256: str | None) -> dict[str, Any]:
         judged = self._judged

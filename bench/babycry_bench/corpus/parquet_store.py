@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -42,7 +42,7 @@ def write_shard(folder: Path, plan: CorpusPlan, shard: Shard, rows: Sequence[Row
     pa = require("pyarrow", "corpus")
     parquet = require("pyarrow.parquet", "corpus")
     marks = {_PLAN_KEY: plan.sha256.encode(), _SHARD_KEY: str(shard.index).encode()}
-    records = [{**asdict(row.answer), _HASH_COLUMN: row.file_sha256} for row in rows]
+    records = [{**vars(row.answer), _HASH_COLUMN: row.file_sha256} for row in rows]
     table = pa.Table.from_pylist(records, schema=arrow_schema().with_metadata(marks))
     buffer = pa.BufferOutputStream()
     parquet.write_table(
@@ -52,7 +52,7 @@ def write_shard(folder: Path, plan: CorpusPlan, shard: Shard, rows: Sequence[Row
         compression=_COMPRESSION,
         write_page_checksum=True,
     )
-    path = folder / shard.file_name
+    path: Path = folder / shard.file_name
     write_whole(path, buffer.getvalue().to_pybytes())
     return path
 
@@ -78,7 +78,9 @@ def read_shard(folder: Path, plan: CorpusPlan, shard: Shard) -> Iterator[Row]:
                     if seen[-1:] != [row.answer.recording]:
                         seen.append(row.answer.recording)
                     yield row
-    except (OSError, pa.ArrowException) as error:
+    except BabycryError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: names not UTF-8
         reason = str(error).split("\n")[0][:200]
         raise _damaged(path, f"cannot be read ({reason})") from None
     if seen != wanted:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from babycry_bench.report_html.figures import figure, interval, text
 from babycry_bench.report_html.place import Place
 from babycry_bench.report_html.plots import Axis, Row, bar, dot, linear_axis, row_plot, scatter
-from babycry_bench.report_html.tables import head, number, table
+from babycry_bench.report_html.tables import cell, folded, head, number, table
 
 _SYSTEMS = (("device", "device", "orange"), ("float", "float reference", "blue"))
 #: So many fit into half the page.
@@ -36,6 +36,7 @@ def _model(record: Place) -> str:
         + "</div>"
         + _confusions(record)
         + _worst(record)
+        + _failures(record)
         + _events(record)
     )
 
@@ -158,6 +159,16 @@ def _worst(record: Place) -> str:
         for item in record["drift"].rows("worst")
     ]
     return table("Recordings that moved most", ["Recording", ">Float", ">Device"], rows)
+
+
+def _failures(record: Place) -> str:
+    """Recordings that could not be read, and why."""
+    rows = [
+        [head(text(failure["recording"])), cell(text(failure["error"]))]
+        for failure in record["data"].rows("failures")
+    ]
+    caption = "Recordings that could not be read"
+    return folded(caption, table(caption, ["Recording", "Why"], rows))
 
 
 def _events(record: Place) -> str:

@@ -29,7 +29,7 @@ def condensed(history: Sequence[Mapping[str, Any]], report: Mapping[str, Any]) -
 
     Returns:
         For each run ``created``, ``git_commit``, ``passed`` and ``points``: target, stage, subject,
-        unit, p50, p50_interval. Empty where there is no earlier run.
+        unit, cpu, p50, p50_interval. Empty where there is no earlier run.
     """
     earlier = [run for run in history if run != report]
     if not earlier:
@@ -45,6 +45,7 @@ def _run(report: Mapping[str, Any]) -> dict[str, Any]:
             "stage": stage["stage"],
             "subject": stage["model"] or stage["profile"],
             "unit": stage["unit"],
+            "cpu": record["machine"]["cpu"],
             "p50": stage["p50"],
             "p50_interval": stage["p50_interval"],
         }
@@ -61,12 +62,13 @@ def _run(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plots(runs: Place) -> str:
-    """One small plot for each target and stage, a line for each model."""
-    series: dict[tuple[str, str, str], dict[str, list[tuple[int, Place]]]] = {}
+    """One small plot for each target, stage and processor, a line for each model."""
+    series: dict[tuple[str, str, str, str], dict[str, list[tuple[int, Place]]]] = {}
     for index, run in enumerate(runs):
         for point in run["points"]:
             value = point.value
-            key = (value["target"], value["stage"], value["unit"])
+            cpu = str(value["cpu"] or "")
+            key = (value["target"], value["stage"], value["unit"], cpu)
             lines = series.setdefault(key, {})
             lines.setdefault(str(value["subject"] or ""), []).append((index, point))
     count = len(runs.value)
@@ -79,12 +81,12 @@ def plots(runs: Place) -> str:
 
 
 def _plot(
-    key: tuple[str, str, str],
+    key: tuple[str, str, str, str],
     lines: Mapping[str, Sequence[tuple[int, Place]]],
     count: int,
     first: str,
 ) -> str:
-    target, stage, unit = key
+    target, stage, unit, cpu = key
     values = [
         value
         for line in lines.values()
@@ -104,11 +106,12 @@ def _plot(
         for line, colour in zip(lines.values(), colours, strict=True)
     )
     title = f"{target}: {STAGES.get(stage, stage)}, {QUANTITIES[unit]}"
+    small = f" <small>{escape(cpu)}</small>" if cpu else ""
     legend = legend_of(
         [(colour, name) for colour, name in zip(colours, lines, strict=True) if name]
     )
     return (
-        f'<figure class="plot over-time"><figcaption>{escape(title)}{legend}</figcaption>'
+        f'<figure class="plot over-time"><figcaption>{escape(title)}{small}{legend}</figcaption>'
         f'<svg height="{_HEIGHT}" role="img" aria-label="{escape(title)} over {count} runs">'
         f"{grid}{drawn}</svg>"
         f'<p class="ends"><span>{first}</span><span>this run</span></p></figure>'

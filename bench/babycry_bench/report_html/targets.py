@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from babycry_bench.report_html.figures import NONE, figure, text
 from babycry_bench.report_html.place import Place
@@ -138,7 +139,7 @@ def memory(report: Place) -> str:
                 )
             ],
         )
-        + _stack_of_stages(report)
+        + _memory_of_stages(report)
     )
 
 
@@ -228,17 +229,34 @@ def _targets_with(report: Place, unit: str) -> int:
     )
 
 
-def _stack_of_stages(report: Place) -> str:
-    stages = [
-        (record, stage) for record in records(report) for stage in record["memory"].rows("stages")
-    ]
-    rows = [
-        Row(
-            f"{target_name(record)} <small>{text(stage['stage'])}</small>",
-            figure(stage["stack_bytes"], "bytes"),
-            bar(stage["stack_bytes"], "orange"),
+def _memory_of_stages(report: Place) -> str:
+    """What each stage of a board needs: its own RAM and its deepest stack."""
+    return "".join(
+        _stage_plot(report, key, title, colour)
+        for key, title, colour in (
+            ("ram_bytes", "RAM, stage by stage", "blue"),
+            ("stack_bytes", "Deepest stack, stage by stage", "orange"),
         )
-        for record, stage in stages
+    )
+
+
+def _stage_plot(report: Place, key: str, title: str, colour: str) -> str:
+    stages = [
+        (record, stage)
+        for record in records(report)
+        for stage in record["memory"].rows("stages")
+        if stage.get(key)
     ]
-    axis = linear_axis([stage.value["stack_bytes"] for _, stage in stages], "bytes")
-    return row_plot("Deepest stack, stage by stage", axis, [("", rows)])
+    rows = []
+    for record, stage in stages:
+        name = STAGES.get(stage.value["stage"], str(stage.value["stage"]))
+        profile = f" {text(stage['profile'])}" if stage.get("profile") else ""
+        rows.append(
+            Row(
+                f"{target_name(record)} <small>{escape(name)}{profile}</small>",
+                figure(stage[key], "bytes"),
+                bar(stage[key], colour),
+            )
+        )
+    axis = linear_axis([stage.value[key] for _, stage in stages], "bytes")
+    return row_plot(title, axis, [("", rows)], kind="layers")

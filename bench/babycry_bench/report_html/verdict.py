@@ -66,8 +66,10 @@ def verdict(report: Place) -> str:
 
 
 def gate_value(gate: Place) -> str:
-    """What was found."""
-    return figure(gate["value"], str(gate.value["unit"])) if gate.get("value") else "nothing found"
+    """What was found, or why nothing was."""
+    if gate.get("value"):
+        return figure(gate["value"], str(gate.value["unit"]))
+    return text(gate["reason"]) if gate.get("reason") else "nothing found"
 
 
 def gate_bound(gate: Place) -> str:

@@ -17,6 +17,7 @@ STAGES = {
     "layer": "layer",
     "smoothing": "smoothing",
     "pipeline": "whole pipeline, one clip",
+    "benchmark": "benchmark",
 }
 
 CLOCKS = {

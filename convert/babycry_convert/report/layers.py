@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: So many windows, evenly spread, tell layers apart to a tenth of a decibel.
 MAX_WINDOWS = 32
 
+#: A channel whose greatest weight is below this share of the layer's is not there.
+DEAD_WEIGHT = 1e-4
+
 #: Fewer values than these do not tell a layer's gain from its rounding.
 MIN_VALUES = 8
 
@@ -42,9 +45,9 @@ class LayerFigures:
     ``rms`` of the float values; ``channel_ratio``: widest channel's peak over the median one's.
     ``weight_peaks``: greatest weight of each output channel.
     ``gain``: slope of the int8 values over what the float operator makes of the same inputs, of
-    values inside the stored range; ``weight_gain``: of the stored weights over the float ones, the
-    constant that is farthest from 1. Rounding alone leaves both within some thousandths of 1: what
-    is off by per cents is a wrong scale. None where there is nothing to tell it from.
+    values inside the stored range. ``weight_gain``: of the stored weights over the float ones, for
+    the scale, a channel's say, that is farthest from 1. Rounding alone leaves both within some
+    thousandths of 1; what is off by per cents is a wrong scale. None where nothing tells it.
     """
 
     name: str
@@ -252,13 +255,24 @@ def _weight_sqnr(weights: tuple[WeightPair, ...]) -> float | None:
 
 
 def _weight_gain(weights: tuple[WeightPair, ...]) -> float | None:
-    """Stored weights over float ones, of the constant that is farthest from 1."""
-    gains = [
-        float(pair.real.ravel().astype(np.float64) @ pair.int8.ravel()) / energy(pair.real)
-        for pair in weights
-        if energy(pair.real) > 0.0
-    ]
+    """Stored weights over float ones, of the scale that is farthest from 1."""
+    gains = [gain for pair in weights for gain in _scale_gains(pair)]
     return max(gains, key=lambda gain: abs(gain - 1.0), default=None)
+
+
+def _scale_gains(pair: WeightPair) -> list[float]:
+    """The gain of each scale of a constant; a channel of next to nothing has none."""
+    real, int8 = _by_scale(pair, pair.real), _by_scale(pair, pair.int8)
+    peaks = np.abs(real).max(axis=1)
+    alive = peaks > DEAD_WEIGHT * peaks.max()
+    products, energies = np.sum(real * int8, axis=1), np.sum(real**2, axis=1)
+    return [float(gain) for gain in products[alive] / energies[alive]]
+
+
+def _by_scale(pair: WeightPair, values: Values) -> npt.NDArray[np.float64]:
+    """``(n_scales, n_values)``: each channel's weights, or all in one row."""
+    rows = np.moveaxis(values, pair.axis, 0) if pair.per_channel else values[None]
+    return np.asarray(rows.reshape(len(rows), -1), np.float64)
 
 
 def _weight_peaks(weights: tuple[WeightPair, ...]) -> tuple[float, ...]:

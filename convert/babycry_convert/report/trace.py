@@ -18,11 +18,15 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class WeightPair:
-    """Weights of the float file and, dequantised, of the int8 file; one channel along ``axis``."""
+    """Weights of the float file and, dequantised, of the int8 file; one channel along ``axis``.
+
+    ``per_channel``: each channel has a scale of its own.
+    """
 
     real: Values
     int8: Values
     axis: int
+    per_channel: bool = False
 
 
 @dataclass(frozen=True)

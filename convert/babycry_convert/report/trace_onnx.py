@@ -107,7 +107,7 @@ def _places(
         scale, zero_point = _back(int8, quantize, constants)
         nodes = makers_back_to(name, makers, set(stored), lambda node: node.input)
         pairs = [
-            WeightPair(originals[key], weights[key][0], weights[key][1])
+            WeightPair(originals[key], *weights[key])
             for node in nodes
             for key in node.input
             if key in originals and key in weights and originals[key].shape == weights[key][0].shape
@@ -150,8 +150,9 @@ def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
 
 def _weights(
     graph: onnx.GraphProto, constants: dict[str, npt.NDArray[Any]]
-) -> dict[str, tuple[Values, int]]:
-    """Float constant -> (its dequantised twin in the int8 file, channel axis). No biases."""
+) -> dict[str, tuple[Values, int, bool]]:
+    """Float constant -> (its dequantised twin in the int8 file, channel axis, whether each channel
+    has a scale). No biases."""
     found = {}
     for node in graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
@@ -166,8 +167,9 @@ def _weights(
             shape = [-1 if i == axis else 1 for i in range(stored.ndim)]
             scale, zero = scale.reshape(shape), zero.reshape(shape)
         real = (stored.astype(np.int32) - zero.astype(np.int32)) * scale
-        per_channel = axis if scale.size > 1 else 0
-        found[node.input[0].removesuffix("_quantized")] = real.astype(np.float32), per_channel
+        per_channel = scale.size > 1
+        name = node.input[0].removesuffix("_quantized")
+        found[name] = real.astype(np.float32), axis if per_channel else 0, per_channel
     return found
 
 

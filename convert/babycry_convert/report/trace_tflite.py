@@ -330,7 +330,8 @@ def _weight_pair(real: Any, item: Any, int8: Any, twin: Any) -> WeightPair | Non
     if scale.size > 1:
         scale, zero = scale.reshape(spread), zero.reshape(spread)
     values = ((integers - zero) * scale).astype(np.float32)
-    return WeightPair(np.frombuffer(raw, np.float32).reshape(shape), values, axis)
+    real_values = np.frombuffer(raw, np.float32).reshape(shape)
+    return WeightPair(real_values, values, axis, scale.size > 1)
 
 
 def _tap(root: Any, signature: Any, places: dict[int, int]) -> dict[int, str]:

@@ -316,13 +316,13 @@ static void run(bc_bench *bench, cursor text) {
 }
 
 static void values(bc_bench *bench, cursor text) {
-    uint32_t first, count = 0;
+    uint32_t first, most, count = 0;
     char digits[24];
-    if (!take_last_number(&text, &first) || first > bench->n_values) {
+    if (!take_number(&text, 10, &first) || !take_last_number(&text, &most) || first > bench->n_values) {
         answer(bench, "error number");
         return;
     }
-    for (size_t room = ANSWER_ROOM; first + count < bench->n_values; count++) {
+    for (size_t room = ANSWER_ROOM; count < most && first + count < bench->n_values; count++) {
         size_t size = digits_of(bench->values[first + count], 10, 1, digits) + 1u;
         if (size > room) {
             break;
@@ -350,14 +350,14 @@ static size_t result_digits(const bc_port_result *result, char text[24]) {
 }
 
 static void results(bc_bench *bench, cursor text) {
-    uint32_t first, count = 0;
+    uint32_t first, most, count = 0;
     bc_port_result result;
     char digits[24];
-    if (!take_last_number(&text, &first)) {
+    if (!take_number(&text, 10, &first) || !take_last_number(&text, &most)) {
         answer(bench, "error number");
         return;
     }
-    for (size_t room = ANSWER_ROOM; bc_port_results(bench->work, first + count, &result); count++) {
+    for (size_t room = ANSWER_ROOM; count < most && bc_port_results(bench->work, first + count, &result); count++) {
         size_t size = text_length(result.name) + 2u + result_digits(&result, digits);
         if (size > room) {
             break;

@@ -17,8 +17,8 @@
  *     stage N                 ok STAGE SAMPLES VARIANT OF...
  *     load TOTAL OFFSET HEX   ok BYTES: of the input, so many have arrived from its start on
  *     run STAGE WARMUP RUNS   ok RUNS; before it a dot at the start and after each run
- *     values FIRST            ok COUNT VALUE...: of the runs from number FIRST on, as many as fit a line
- *     results FIRST           ok COUNT NAME=VALUE...: the same of the results
+ *     values FIRST MOST       ok COUNT VALUE...: of the runs from number FIRST on, up to MOST that fit a line
+ *     results FIRST MOST      ok COUNT NAME=VALUE...: the same of the results
  *     anything else           error command
  * A refusal is "error WORD...": hello, command, number, stage, runs, line, gap, input, or "status N TEXT" with a
  * bc_status of a hook.
