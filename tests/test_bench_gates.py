@@ -150,6 +150,28 @@ def test_two_values_never_bear_one_name() -> None:
     assert [item.label for item in found] == ["m #1", "m #2"]
 
 
+def test_memory_of_stages_is_told_apart_by_stage_and_profile() -> None:
+    stages = [
+        {"stage": stage, "profile": profile, "stack_bytes": 1}
+        for stage in ("frontend_clip", "frontend_hop")
+        for profile in ("babycry", "librosa")
+    ]
+    found = look_up({"memory": {"stages": stages}}, "memory.stages[*].stack_bytes")
+    assert [item.label for item in found] == [
+        "babycry frontend_clip", "librosa frontend_clip", "babycry frontend_hop",
+        "librosa frontend_hop",
+    ]  # fmt: skip
+
+
+def test_a_target_that_only_brings_times_is_skipped_with_its_reason() -> None:
+    report = sample_report()
+    report["parity"]["divergence"].pop()
+    report["targets"][0]["parity"] = {"feature_hashes": {"skipped": "tells times alone"}}
+    records = judge(report, read_gates())
+    assert all_passed(records)
+    assert "tells times alone" in {record.get("skipped") for record in records}
+
+
 def test_stages_that_the_place_does_not_name_are_in_the_label() -> None:
     assert [item.label for item in look_up(REPORT, "stages[model=a.onnx].p95")] == [
         "a.onnx network",

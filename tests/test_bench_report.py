@@ -91,11 +91,19 @@ def test_emulated_counts_are_instructions_and_never_time() -> None:
 def test_a_target_is_one_line_with_parity_flash_ram_and_stack() -> None:
     lines = printed(report()).splitlines()
     (board,) = (line for line in lines if "cortex-m4f" in line)
-    assert "exact: features, stream" in board
-    assert board.split()[-5:] == ["KiB", "60", "KiB", "1204", "B"]
+    assert "exact, 2 checks" in board
+    assert board.split()[-8:] == ["47", "KiB", "60", "KiB", "57", "KiB", "1204", "B"]
     (linux,) = (line for line in lines if "aarch64-a53" in line)
-    assert "exact: features, golden, scores" in linux
+    assert "exact, 3 checks" in linux
     assert "9.1 M instr" in linux
+
+
+def test_a_target_is_one_line_on_80_columns_as_well() -> None:
+    lines = printed(report(), 80).splitlines()
+    (header,) = (line for line in lines if line.startswith(" Targets"))
+    assert header.split()[-5:] == ["hop", "inference", "flash", "RAM", "stack"]
+    (board,) = (line for line in lines if "cortex-m4f" in line)
+    assert board.split()[-6:] == ["47", "KiB", "60", "KiB", "1204", "B"]
 
 
 def test_a_target_that_differs_says_so_and_in_what() -> None:
@@ -103,8 +111,21 @@ def test_a_target_that_differs_says_so_and_in_what() -> None:
     document["targets"][1]["parity"]["streaming"]["profiles"][0]["mismatches"] = 3
     document["targets"][0]["parity"] = {}
     lines = printed(document).splitlines()
-    assert "DIFFERS: stream 3" in next(line for line in lines if "cortex-m4f" in line)
+    board = next(number for number, line in enumerate(lines) if "cortex-m4f" in line)
+    assert "DIFFERS: streaming" in lines[board]
+    assert lines[board + 1].split() == ["3"]
     assert "not checked" in next(line for line in lines if "aarch64-a53" in line)
+
+
+def test_working_memory_and_stack_are_those_of_the_front_end_that_is_shown() -> None:
+    document = report()
+    document["targets"][1]["memory"]["stages"] = [
+        {"stage": "frontend_clip", "profile": "babycry", "stack_bytes": 1, "ram_bytes": 1},
+        {"stage": "frontend_hop", "profile": "librosa", "stack_bytes": 2, "ram_bytes": 2},
+        {"stage": "frontend_hop", "profile": "babycry", "stack_bytes": 333, "ram_bytes": 4444},
+    ]
+    (board,) = (line for line in printed(document).splitlines() if "cortex-m4f" in line)
+    assert board.split()[-4:] == ["4444", "B", "333", "B"]
 
 
 def test_of_many_layers_the_slowest_are_shown() -> None:

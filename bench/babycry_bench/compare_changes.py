@@ -169,7 +169,11 @@ def _memory(record: Mapping[str, Any], threshold: float) -> Facts:
             what = key.removesuffix("_bytes").replace("_", " ")
             yield "memory", what, Fact(value, "bytes", better=-1, tolerance=noise)
     for stage in memory.get("stages", []):
-        yield "memory", f"stack of {stage['stage']}", Fact(stage["stack_bytes"], "bytes", better=-1)
+        of = " ".join(part for part in (stage["stage"], stage.get("profile")) if part)
+        for key in ("stack_bytes", "ram_bytes"):
+            if key in stage:
+                what = key.removesuffix("_bytes").replace("ram", "RAM")
+                yield of, what, Fact(stage[key], "bytes", better=-1)
 
 
 def _parity(record: Mapping[str, Any]) -> Facts:

@@ -24,9 +24,11 @@ STAGE_TITLES = {
 
 
 def stage_title(stage: Mapping[str, Any]) -> str:
-    """What a table calls a stage: a layer by its own name."""
+    """What a table calls a stage: a layer or a benchmark by its own name."""
     if stage["stage"] == "layer":
         return f"layer {stage.get('layer', '')}".rstrip()
+    if stage["stage"] == "benchmark":
+        return str(stage["profile"] or "benchmark")
     return STAGE_TITLES.get(stage["stage"], str(stage["stage"]))
 
 

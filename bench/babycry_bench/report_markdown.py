@@ -18,7 +18,7 @@ from babycry_bench.quantity_text import (
     size,
     stage_title,
 )
-from babycry_bench.target_summary import divergence_lines, summarize
+from babycry_bench.target_summary import COLUMNS, divergence_lines, summarize
 
 Record = Mapping[str, Any]
 
@@ -87,12 +87,9 @@ def _latency_cells(stage: Record) -> list[str]:
 def _targets(report: Record) -> Iterator[str]:
     if not report["targets"]:
         return
-    header = ("target", "parity", "hop", "inference", "flash", "RAM", "stack")
-    rows = []
-    for record in report["targets"]:
-        one = summarize(record)
-        parity = f"exact: {one.parity}" if one.differs is False else one.parity
-        rows.append([one.name, parity, one.hop, one.network, one.flash, one.ram, one.stack])
+    header = ("target", "parity", *COLUMNS)
+    summaries = [summarize(record) for record in report["targets"]]
+    rows = [[one.name, one.parity, *one.figures] for one in summaries]
     yield "### Targets\n\n" + table(header, rows)
 
 

@@ -20,8 +20,8 @@ from babycry_bench.quantity_text import (
     short_stage_title,
     size,
 )
-from babycry_bench.target_summary import divergence_lines, summarize
-from babycry_bench.terminal_table import line, number_table, shown_in
+from babycry_bench.target_summary import COLUMNS, divergence_lines, summarize
+from babycry_bench.terminal_table import columns_of, line, number_table, shown_in
 
 Record = Mapping[str, Any]
 
@@ -43,6 +43,9 @@ _VERDICTS = {
 }
 _SLOWEST_LAYERS = 3
 _MODELS_ABREAST = 3
+_TARGET_COLUMNS = 13
+_WIDE = 95
+_ONLY_WIDE = ("front-end", "work RAM")
 _UNIT_TITLES = {"ms": "ms", "cycles": "cycles", "instructions": "instr"}
 
 
@@ -61,7 +64,7 @@ def print_report(
         show("")
         for text in _header(report):
             show(text)
-        for table in _tables(report):
+        for table in _tables(report, columns_of(file, width)):
             show("")
             show(table)
         show("")
@@ -97,12 +100,12 @@ def _header(report: Record) -> Iterable[Text]:
     yield Text(" " + ", ".join(str(fact) for fact in facts if fact))
 
 
-def _tables(report: Record) -> Iterator[Table]:
+def _tables(report: Record, columns: int) -> Iterator[Table]:
     units = dict.fromkeys(stage["unit"] for stage in report["stages"])
     for unit in units:
         yield _latency(report, unit)
     if report["targets"]:
-        yield _targets(report)
+        yield _targets(report, columns)
     started = [model for model in report["models"] if model.get("cold_start")]
     for models in _abreast(started):
         yield _footprint(models)
@@ -182,17 +185,19 @@ def _half_width(stage: Record) -> str:
     return percent((ends[1] - ends[0]) / 2 / stage["p50"])
 
 
-def _targets(report: Record) -> Table:
+def _targets(report: Record, columns: int) -> Table:
     table = number_table("Targets", ())
+    table.columns[0].min_width = _TARGET_COLUMNS
     table.add_column("parity", overflow="fold")
-    for name in ("hop", "inference", "flash", "RAM", "stack"):
-        table.add_column(name, justify="right", no_wrap=True)
+    shown = [name for name in COLUMNS if columns >= _WIDE or name not in _ONLY_WIDE]
+    for name in shown:
+        table.add_column(name, justify="right")
     for record in report["targets"]:
         one = summarize(record)
         style = {True: "bold red", False: "green", None: "yellow"}[one.differs]
-        word = {True: one.parity, False: f"exact: {one.parity}", None: one.parity}[one.differs]
-        figures = (one.hop, one.network, one.flash, one.ram, one.stack)
-        table.add_row(f"  {one.name}", Text(word, style=style), *figures)
+        figures = dict(zip(COLUMNS, one.figures, strict=True))
+        cells = (figures[name] for name in shown)
+        table.add_row(f"  {one.name}", Text(one.parity, style=style), *cells)
     return table
 
 

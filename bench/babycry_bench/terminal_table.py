@@ -17,17 +17,18 @@ MAX_COLUMNS = 100
 Show = Callable[[RenderableType], None]
 
 
-@contextmanager
-def shown_in(file: TextIO, width: int | None = None) -> Iterator[Show]:
-    """What prints tables and texts to ``file``; colour only on a terminal, no blanks at the end.
-
-    ``width`` is that of the terminal, at most ``MAX_COLUMNS``, unless given.
-    """
+def columns_of(file: TextIO, width: int | None = None) -> int:
+    """How wide to print: ``width``, or that of the terminal, and never more than the most."""
     if width is None:
         width = shutil.get_terminal_size().columns if file.isatty() else MAX_COLUMNS
-    console = Console(
-        file=file, width=min(width, MAX_COLUMNS), highlight=False, emoji=False, markup=False
-    )
+    return min(width, MAX_COLUMNS)
+
+
+@contextmanager
+def shown_in(file: TextIO, width: int | None = None) -> Iterator[Show]:
+    """What prints tables and texts to ``file``; colour only on a terminal, no blanks at the end."""
+    columns = columns_of(file, width)
+    console = Console(file=file, width=columns, highlight=False, emoji=False, markup=False)
     with console.capture() as capture:
         yield console.print
     for row in capture.get().splitlines():

@@ -211,8 +211,8 @@ def _past_item(way: Found, item: Any, step: Step, number: str) -> Found:
     if not isinstance(item, Mapping):
         return _named(way, number if step.index is None else "", number)
     naming = [name for name in _NAMING_FIELDS if isinstance(item.get(name), str)]
-    # Elsewhere a stage is a finding and not a name: that of a divergence, say.
-    named_by_stage = not naming or "clock" in item
+    # A divergence's stage is what was found, and not its name.
+    named_by_stage = "detail" not in item
     more = [name for name in _STAGE_FIELDS if named_by_stage and isinstance(item.get(name), str)]
     words = [item[name] for name in (*naming[:1], *more) if name not in step.fixed_stage]
     identity = " ".join(f"{name}={item[name]}" for name in (*naming, *more))
