@@ -501,4 +501,4 @@ def test_parity_is_exact_and_instructions_repeat(processes: dict[str, Process], 
     again = process.count(job, COUNTED_CLIP, 5)
     for stage, other in zip(record["stages"], again, strict=True):
         # what Python's memory and dictionaries cost moves by a few hundred with addresses
-        assert stage["p50"] == pytest.approx(other["p50"], rel=2e-4, abs=500), stage["stage"]
+        assert stage["p50"] == pytest.approx(other["p50"], rel=5e-4, abs=500), stage["stage"]
