@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from babycry_bench.ssh_client import SshHost
+from babycry_bench.linux.ssh_client import SshHost
 from static_bundles import require_commands
 
 SSHD = "/usr/sbin/sshd"

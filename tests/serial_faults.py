@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from babycry_bench.serial_link import Link, SocketLink
+from babycry_bench.serial.link import Link, SocketLink
 
 
 class ProgramDevice:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from babycry_bench.static_build import TARGETS, build_bundle
+from babycry_bench.linux.build import TARGETS, build_bundle
 from babycry_edge.models import bundled
 
 _BUILT: dict[str, Path] = {}

@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from babycry_bench import arm_wheel, debian_mirror
-from babycry_bench.arm_linux import ARM64, ARMHF, SYSTEMS, ArmLinux
-from babycry_bench.arm_python import (
+from babycry_bench.arm import debian_mirror
+from babycry_bench.arm import wheel as arm_wheel
+from babycry_bench.arm.linux import ARM64, ARMHF, SYSTEMS, ArmLinux
+from babycry_bench.arm.python import (
     COUNTED_CLIP,
     EMULATED,
     Process,
@@ -31,11 +32,11 @@ from babycry_bench.arm_python import (
     stages_from,
     write_job,
 )
-from babycry_bench.arm_root import install_wheels, make_root
+from babycry_bench.arm.root import install_wheels, make_root
+from babycry_bench.arm.wheel_file import core_metadata, packed, read_pyproject, wheel_metadata
 from babycry_bench.clips import load_clips
 from babycry_bench.run_tool import run_tool
 from babycry_bench.schema.validate import check
-from babycry_bench.wheel_file import core_metadata, packed, read_pyproject, wheel_metadata
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import NAMES, bundled
 
@@ -190,7 +191,7 @@ def test_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_command_for_developers(tmp_path: Path) -> None:
     cross_gcc(ARM64)
-    command = [sys.executable, "-m", "babycry_bench.arm_wheel", "aarch64", "-o", str(tmp_path)]
+    command = [sys.executable, "-m", "babycry_bench.arm.wheel", "aarch64", "-o", str(tmp_path)]
     done = subprocess.run(
         [*command, "--source", str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -423,11 +424,11 @@ def test_cibuildwheel_s_schema_accepts_the_configuration() -> None:
     file = Path(cibuildwheel.__file__).parent / "resources/cibuildwheel.schema.json"
     configuration = read_pyproject(ROOT)["tool"]["cibuildwheel"]
     jsonschema.validate(configuration, json.loads(file.read_text()))
-    assert configuration["test-command"] == "python -m babycry_bench.wheel_smoke"
+    assert configuration["test-command"] == "python -m babycry_bench.arm.wheel_smoke"
 
 
 def test_smoke_test_of_releases_passes_here() -> None:
-    command = [sys.executable, "-m", "babycry_bench.wheel_smoke"]
+    command = [sys.executable, "-m", "babycry_bench.arm.wheel_smoke"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "bit for bit" in done.stdout
@@ -460,7 +461,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pr
 def test_wheel_gives_the_recorded_features_there(processes: dict[str, Process], name: str) -> None:
     process = processes[name]
     assert (process.folder / "project/babycry_edge/_ffi.abi3.so").is_file()
-    output = process.python("smoke", "-m", "babycry_bench.wheel_smoke")
+    output = process.python("smoke", "-m", "babycry_bench.arm.wheel_smoke")
     assert output.startswith(f"{process.emulated.system.machine} (") and "bit for bit" in output
 
 

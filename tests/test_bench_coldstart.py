@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from babycry_bench.coldstart import cold_start
+from babycry_bench.timing.coldstart import cold_start
 from babycry_edge.errors import BabycryError
 
 TINY = Path(__file__).parent / "fixtures" / "tiny.tflite"

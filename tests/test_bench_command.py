@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from babycry_bench.command import add_command
-from babycry_bench.measure import Effort
 from babycry_bench.run import Plan
 from babycry_bench.schema.validate import check
-from babycry_bench.stages import STAGES
+from babycry_bench.timing.measure import Effort
+from babycry_bench.timing.stages import STAGES
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import bundled
 

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from babycry_bench.compare import COUNT_THRESHOLD, compare, comparison_markdown, print_comparison
-from babycry_bench.compare_command import add_compare
-from babycry_bench.measure import Effort, Item, Workload, measure
-from babycry_bench.quantity_text import short_stage_title
-from babycry_bench.significance import (
+from babycry_bench.comparison.compare import (
+    COUNT_THRESHOLD,
+    compare,
+    comparison_markdown,
+    print_comparison,
+)
+from babycry_bench.comparison.compare_command import add_compare
+from babycry_bench.comparison.significance import (
     holm,
     mann_whitney,
     normal_p,
@@ -23,6 +26,8 @@ from babycry_bench.significance import (
     ratio_interval,
     smallest_p,
 )
+from babycry_bench.reports.quantity_text import short_stage_title
+from babycry_bench.timing.measure import Effort, Item, Workload, measure
 from babycry_edge.errors import BabycryError
 from sample_report import report, stage
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from babycry_bench.history import print_history, read_history, sparkline
+from babycry_bench.comparison.history import print_history, read_history, sparkline
 from babycry_edge.errors import BabycryError
 from sample_report import emulated_board, report
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import sample_report
-from babycry_bench.report_html.figures import shown, trimmed
-from babycry_bench.report_html.page import render
-from babycry_bench.report_html.place import Place
-from babycry_bench.report_html.plots import Axis, linear_axis, log_axis
+from babycry_bench.reports.html.figures import shown, trimmed
+from babycry_bench.reports.html.page import render
+from babycry_bench.reports.html.place import Place
+from babycry_bench.reports.html.plots import Axis, linear_axis, log_axis
 from chromium_page import Page, chromium_page
 
 INJECTION = "<img src=x onerror=alert(1)>\"'&amp;</script><script>alert(2)</script>"

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from babycry_bench.junit import SUITE, junit_xml
+from babycry_bench.reports.junit import SUITE, junit_xml
 from sample_report import gate, report
 
 # What Jenkins' schema of JUnit reports (xunit plugin, junit-10.xsd) allows: attributes, children.

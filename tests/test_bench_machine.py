@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from babycry_bench import build as build_module
-from babycry_bench.build import describe_build
-from babycry_bench.energy import find_sensor, measure_energy
-from babycry_bench.machine import describe_machine, machine_warnings, read_state
-from babycry_bench.other_work import OtherWork
-from babycry_bench.pinning import pinned
+from babycry_bench.facts import build as build_module
+from babycry_bench.facts.build import describe_build
+from babycry_bench.facts.energy import find_sensor, measure_energy
+from babycry_bench.facts.machine import describe_machine, machine_warnings, read_state
+from babycry_bench.facts.other_work import OtherWork
+from babycry_bench.facts.pinning import pinned
 from babycry_bench.schema.validate import SCHEMA_FILE
 from babycry_edge.errors import BabycryError
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from babycry_bench.compare import compare
-from babycry_bench.markdown_table import escaped, table
-from babycry_bench.report_markdown import render_markdown
+from babycry_bench.comparison.compare import compare
+from babycry_bench.reports.markdown import render_markdown
+from babycry_bench.reports.markdown_table import escaped, table
 from sample_report import gate, report
 
 

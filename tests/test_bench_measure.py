@@ -10,8 +10,8 @@ from itertools import cycle
 
 import pytest
 
-from babycry_bench.confidence import half_width, median_interval
-from babycry_bench.measure import (
+from babycry_bench.timing.confidence import half_width, median_interval
+from babycry_bench.timing.measure import (
     Effort,
     Item,
     Timing,

@@ -10,7 +10,7 @@ import pytest
 
 from babycry_bench.other_targets import EMULATED, OtherTargets, collect
 from babycry_bench.schema.validate import check
-from babycry_bench.serial_session import Interrupted
+from babycry_bench.serial.session import Interrupted
 from babycry_edge.cli import main
 from babycry_edge.errors import BabycryError
 from babycry_edge.progress import Advance
@@ -28,8 +28,8 @@ def failing(*arguments: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_one_board_that_fails_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babycry_bench.serial_session.run_on_port", failing)
-    monkeypatch.setattr("babycry_bench.emulated_boards.run_board", lambda *_: emulated_board())
+    monkeypatch.setattr("babycry_bench.serial.session.run_on_port", failing)
+    monkeypatch.setattr("babycry_bench.serial.emulated.run_board", lambda *_: emulated_board())
     targets = OtherTargets(ports=["/dev/ttyACM0"], emulated=["cortex-m4f"])
     records, failures = collect(targets, track)
     assert [record["target"] for record in records] == ["cortex-m4f"]
@@ -40,7 +40,7 @@ def test_what_an_interrupted_board_had_measured_is_kept(monkeypatch: pytest.Monk
     def interrupted(port: str) -> dict[str, Any]:
         raise Interrupted("it is silent", emulated_board())
 
-    monkeypatch.setattr("babycry_bench.serial_session.run_on_port", interrupted)
+    monkeypatch.setattr("babycry_bench.serial.session.run_on_port", interrupted)
     records, failures = collect(OtherTargets(ports=["COM3"]), track)
     assert [record["target"] for record in records] == ["cortex-m4f"]
     assert failures == ["COM3: it is silent"]
@@ -49,7 +49,7 @@ def test_what_an_interrupted_board_had_measured_is_kept(monkeypatch: pytest.Monk
 def test_a_failed_board_is_reported_with_all_that_was_measured_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("babycry_bench.serial_session.run_on_port", failing)
+    monkeypatch.setattr("babycry_bench.serial.session.run_on_port", failing)
     record = tmp_path / "board.json"
     record.write_text(json.dumps(emulated_linux()))
     out = tmp_path / "report.json"

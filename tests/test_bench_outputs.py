@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from babycry_bench.outputs import Outputs, to_json
+from babycry_bench.reports.outputs import Outputs, to_json
 from babycry_edge.errors import BabycryError
 from babycry_edge.whole_file import write_whole
 from sample_report import report
@@ -47,7 +47,7 @@ def test_the_json_goes_to_standard_output_where_the_disk_takes_nothing(
     def full(path: Path, data: bytes) -> None:
         raise BabycryError(f"{path}: cannot be written: No space left on device")
 
-    monkeypatch.setattr("babycry_bench.outputs.write_whole", full)
+    monkeypatch.setattr("babycry_bench.reports.outputs.write_whole", full)
     with pytest.raises(BabycryError, match="No space left") as caught:
         outputs_in(tmp_path).write(report())
     assert "\n" not in str(caught.value)
@@ -63,7 +63,7 @@ def test_one_file_that_fails_does_not_keep_the_others_from_being_written(
             raise BabycryError(f"{path}: cannot be written: File too large")
         write_whole(path, data)
 
-    monkeypatch.setattr("babycry_bench.outputs.write_whole", no_pages)
+    monkeypatch.setattr("babycry_bench.reports.outputs.write_whole", no_pages)
     with pytest.raises(BabycryError, match=r"r\.html.*File too large"):
         outputs_in(tmp_path).write(report())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json", "r.md", "r.xml"]

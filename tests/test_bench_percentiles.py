@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from babycry_bench.percentiles import median, percentile
+from babycry_bench.timing.percentiles import median, percentile
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 100, 1001])

@@ -10,7 +10,7 @@ from sample_report import gate, model, report, stage
 
 pytest.importorskip("rich", reason="pip install 'babycry-edge[bench]'")
 
-from babycry_bench.report_terminal import print_report
+from babycry_bench.reports.terminal import print_report
 
 Record = dict[str, Any]
 

@@ -9,7 +9,7 @@ import pytest
 
 from babycry_bench.report import Report
 from babycry_bench.schema.validate import SCHEMA_FILE, check
-from babycry_bench.stage_record import stage_record
+from babycry_bench.timing.stage_record import stage_record
 from babycry_edge.errors import BabycryError
 
 jsonschema = pytest.importorskip("jsonschema", reason="pip install 'babycry-edge[bench]'")

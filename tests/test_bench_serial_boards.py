@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from babycry_bench.clips import Clip
-from babycry_bench.emulated_boards import (
+from babycry_bench.serial.emulated import (
     BOARDS,
     EmulatedBoard,
     build_firmware,
     run_board,
     started,
 )
-from babycry_bench.serial_protocol import Patience
-from babycry_bench.serial_session import Effort, Interrupted, run_on_port
+from babycry_bench.serial.protocol import Patience
+from babycry_bench.serial.session import Effort, Interrupted, run_on_port
 from babycry_bench.targets import TARGETS
 from babycry_edge.config import profile_names
 from babycry_edge.errors import BabycryError

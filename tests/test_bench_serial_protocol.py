@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babycry_bench.clips import Clip
-from babycry_bench.serial_device import Description, Outcome, SerialDevice
-from babycry_bench.serial_link import LinkLost, SerialLink, SocketLink
-from babycry_bench.serial_protocol import (
+from babycry_bench.serial.device import Description, Outcome, SerialDevice
+from babycry_bench.serial.link import LinkLost, SerialLink, SocketLink
+from babycry_bench.serial.protocol import (
     Answer,
     AnswerReader,
     Conversation,
@@ -31,7 +31,7 @@ from babycry_bench.serial_protocol import (
     question,
     read_answer,
 )
-from babycry_bench.serial_session import Effort, Interrupted, run_on_port
+from babycry_bench.serial.session import Effort, Interrupted, run_on_port
 from babycry_bench.targets import Target, build
 from babycry_edge.errors import BabycryError
 from cross_tools import require_tools

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from babycry_bench.bundle import PROGRAM, Bundle, read_bundle
-from babycry_bench.remote import Limits, run_over_ssh
-from babycry_bench.ssh_client import SshHost
-from babycry_bench.static_build import TARGETS, target_for_machine
+from babycry_bench.linux.build import TARGETS, target_for_machine
+from babycry_bench.linux.bundle import PROGRAM, Bundle, read_bundle
+from babycry_bench.linux.remote import Limits, run_over_ssh
+from babycry_bench.linux.ssh_client import SshHost
 from babycry_edge.errors import BabycryError
 from local_sshd import LocalSshd, local_sshd
 from sample_report import emulated_linux

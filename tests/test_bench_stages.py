@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from babycry_bench.bench_model import BenchModel, configurations
-from babycry_bench.benchmark_json import stage_records
 from babycry_bench.clips import Clip
-from babycry_bench.layer_profile import layer_records
-from babycry_bench.measure import FULL, Effort, Workload, measure
+from babycry_bench.facts.other_work import OtherWork
 from babycry_bench.models import FLOAT_ONNX, FLOAT_TFLITE
-from babycry_bench.other_work import OtherWork
 from babycry_bench.run import Plan, run_bench
-from babycry_bench.stages import MICROPHONE_RATES, STAGES, network_windows, stage_workloads
+from babycry_bench.timing.benchmark_json import stage_records
+from babycry_bench.timing.layer_profile import layer_records
+from babycry_bench.timing.measure import FULL, Effort, Workload, measure
+from babycry_bench.timing.stages import MICROPHONE_RATES, STAGES, network_windows, stage_workloads
 from babycry_edge import Detector, Frontend, Model
 from babycry_edge.detector import DetectorStream
 from babycry_edge.engines import engines_for

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from babycry_bench.bundle import PROGRAM, read_bundle
-from babycry_bench.c_sources import c_sources
 from babycry_bench.clips import load_clips
-from babycry_bench.confidence import median_interval
-from babycry_bench.emulated_linux import MACHINES, counted_stages, run_static
 from babycry_bench.fnv1a import fnv1a
 from babycry_bench.ingest import read_record
+from babycry_bench.linux.build import TARGETS, build_bundle, target_for_machine
+from babycry_bench.linux.bundle import PROGRAM, read_bundle
+from babycry_bench.linux.c_sources import c_sources
+from babycry_bench.linux.data import expected_hashes, write_data
+from babycry_bench.linux.emulated import MACHINES, counted_stages, run_static
 from babycry_bench.parity.profiles import PROFILES
 from babycry_bench.schema.validate import check
-from babycry_bench.stage_record import stage_record
-from babycry_bench.static_build import TARGETS, build_bundle, target_for_machine
-from babycry_bench.static_data import expected_hashes, write_data
+from babycry_bench.timing.confidence import median_interval
+from babycry_bench.timing.stage_record import stage_record
 from babycry_edge.config import profile_names
 from babycry_edge.errors import BabycryError
 from babycry_edge.models import bundled

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babycry_bench.compare_command import add_compare
-from babycry_bench.history_command import add_history
+from babycry_bench.comparison.compare_command import add_compare
+from babycry_bench.comparison.history_command import add_history
 from babycry_bench.other_targets import EMULATED
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
@@ -167,8 +167,8 @@ def run(args: argparse.Namespace) -> int:
     from babycry_bench.gates.table import DEFAULT_TABLE, read_gates
     from babycry_bench.ingest import read_report
     from babycry_bench.other_targets import collect, read_files
-    from babycry_bench.outputs import Outputs
-    from babycry_bench.report_terminal import print_report
+    from babycry_bench.reports.outputs import Outputs
+    from babycry_bench.reports.terminal import print_report
     from babycry_bench.run import judge_report, measure_here
     from babycry_edge.progress import progress_bar
 
@@ -231,7 +231,7 @@ def _judge_recordings(args: argparse.Namespace, plan: Plan, report: Any, track: 
 
 
 def _build(args: argparse.Namespace) -> int:
-    from babycry_bench.static_build import build_bundle
+    from babycry_bench.linux.build import build_bundle
 
     if args.output is None:
         raise BabycryError("--build wants a folder for the program: add -o DIR")

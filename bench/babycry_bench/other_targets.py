@@ -45,22 +45,22 @@ class OtherTargets:
         return found
 
     def _over_ssh(self, host: str) -> list[Record]:
-        from babycry_bench.remote import run_over_ssh
+        from babycry_bench.linux.remote import run_over_ssh
 
         return [run_over_ssh(host)]
 
     def _on_port(self, port: str) -> list[Record]:
-        from babycry_bench.serial_session import run_on_port
+        from babycry_bench.serial.session import run_on_port
 
         return [run_on_port(port)]
 
     def _emulated(self, name: str) -> list[Record]:
         kept = self.source / "build" / "emulated"
         if name in BOARDS:
-            from babycry_bench.emulated_boards import run_board
+            from babycry_bench.serial.emulated import run_board
 
             return [run_board(name, self.source, kept / "boards")]
-        from babycry_bench.arm_python import run_python
+        from babycry_bench.arm.python import run_python
 
         return [run_python(name, self.source, kept / "arm")]
 
@@ -81,7 +81,7 @@ def collect(targets: OtherTargets, track: Track) -> tuple[list[Record], list[str
 
     One that fails costs the others nothing: what was measured is reported.
     """
-    from babycry_bench.serial_session import Interrupted
+    from babycry_bench.serial.session import Interrupted
 
     ways = targets.ways()
     advance = track("other targets", len(ways))

@@ -1,8 +1,8 @@
 """pytest-benchmark's JSON as a record: its benchmarks are stages by the clock on the wall.
 
 Those of ``bench/suites/test_stages.py`` say in ``extra_info`` which stage of which models they
-timed (:mod:`babycry_bench.benchmark_json`); any other is a stage "benchmark" with its name as the
-profile.
+timed (:mod:`babycry_bench.timing.benchmark_json`); any other is a stage "benchmark" with its name
+as the profile.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import math
 from datetime import datetime, timezone
 from typing import Any
 
-from babycry_bench.benchmark_json import stage_records
-from babycry_bench.stage_record import stage_record
+from babycry_bench.timing.benchmark_json import stage_records
+from babycry_bench.timing.stage_record import stage_record
 from babycry_edge.errors import BabycryError
 
 OTHER_STAGE = "benchmark"

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from babycry_bench.build import describe_build, package_version
 from babycry_bench.clips import load_clips
-from babycry_bench.machine import describe_machine
+from babycry_bench.facts.build import describe_build, package_version
+from babycry_bench.facts.machine import describe_machine
 from babycry_bench.resampler_response import (
     PASS_BAND,
     Floats,

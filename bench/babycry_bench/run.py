@@ -10,18 +10,16 @@ from time import monotonic
 from typing import Any
 
 from babycry_bench.bench_model import BenchModel, configurations
-from babycry_bench.build import describe_build
 from babycry_bench.clips import Clip, load_clips
-from babycry_bench.coldstart import cold_start
 from babycry_bench.divergence import check_divergence
-from babycry_bench.energy import find_sensor, measure_energy
 from babycry_bench.expected import Expected, load_expected
+from babycry_bench.facts.build import describe_build
+from babycry_bench.facts.energy import find_sensor, measure_energy
+from babycry_bench.facts.machine import describe_machine, machine_warnings, read_state
+from babycry_bench.facts.other_work import OtherWork
+from babycry_bench.facts.pinning import pinned
 from babycry_bench.gates.table import Gate, read_gates
 from babycry_bench.gates.verdict import all_passed, judge
-from babycry_bench.layer_profile import layer_records
-from babycry_bench.machine import describe_machine, machine_warnings, read_state
-from babycry_bench.measure import FULL, QUICK, Effort, measure, timing_warnings
-from babycry_bench.other_work import OtherWork
 from babycry_bench.parity.feature_hashes import check_feature_hashes
 from babycry_bench.parity.frontend_librosa import check_against_librosa
 from babycry_bench.parity.golden import check_golden
@@ -30,9 +28,11 @@ from babycry_bench.parity.onnx_tflite import ScoredFile, check_onnx_tflite
 from babycry_bench.parity.profiles import LIBROSA_PROFILES, PROFILES
 from babycry_bench.parity.scores import score_clips
 from babycry_bench.parity.streaming import check_streaming
-from babycry_bench.pinning import pinned
 from babycry_bench.report import Report
-from babycry_bench.stages import STAGES, clip_audio, hop_s, network_windows, stage_workloads
+from babycry_bench.timing.coldstart import cold_start
+from babycry_bench.timing.layer_profile import layer_records
+from babycry_bench.timing.measure import FULL, QUICK, Effort, measure, timing_warnings
+from babycry_bench.timing.stages import STAGES, clip_audio, hop_s, network_windows, stage_workloads
 from babycry_edge.binding import lib
 from babycry_edge.errors import BabycryError
 from babycry_edge.progress import Track

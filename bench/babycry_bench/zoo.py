@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from babycry_bench.machine import describe_machine
-from babycry_bench.measure import Effort, Item, Workload, measure
+from babycry_bench.facts.machine import describe_machine
 from babycry_bench.speed_table import with_table
+from babycry_bench.timing.measure import Effort, Item, Workload, measure
 from babycry_edge.errors import BabycryError
 from babycry_edge.model import Model
 from babycry_edge.whole_file import write_whole

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
-    from babycry_bench.machine import describe_machine, machine_warnings
+    from babycry_bench.facts.machine import describe_machine, machine_warnings
     from babycry_edge.frontend import instruction_sets
 
     machine_info["instruction_set"] = instruction_sets()[0]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from babycry_bench.percentiles import median
+from babycry_bench.timing.percentiles import median
 
 Samples = npt.NDArray[np.float32]
 

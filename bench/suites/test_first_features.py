@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from babycry_bench.percentiles import median
+from babycry_bench.timing.percentiles import median
 
 pytest.importorskip("pytest_benchmark", reason="pip install 'babycry-edge[bench]'")
 

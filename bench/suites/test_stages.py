@@ -1,7 +1,7 @@
 """The stages of the bundled detector under pytest-benchmark: the very calls of the bench.
 
-``pytest bench/suites/test_stages.py --benchmark-json FILE``; ``babycry_bench.benchmark_json`` turns
-the file into the bench's own records.
+``pytest bench/suites/test_stages.py --benchmark-json FILE``; ``babycry_bench.timing.benchmark_json``
+turns the file into the bench's own records.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from babycry_bench.bench_model import BenchModel, configurations
-from babycry_bench.benchmark_json import extra_info
 from babycry_bench.clips import load_clips
-from babycry_bench.measure import Workload
-from babycry_bench.stages import STAGES, stage_workloads
+from babycry_bench.timing.benchmark_json import extra_info
+from babycry_bench.timing.measure import Workload
+from babycry_bench.timing.stages import STAGES, stage_workloads
 from babycry_edge.models import bundled
 
 pytest.importorskip("pytest_benchmark", reason="pip install 'babycry-edge[bench]'")

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from babycry_bench.facts.same_machine import machine_difference
 from babycry_bench.gates.places import ABSENT, Found, look_up
 from babycry_bench.gates.table import Gate
-from babycry_bench.same_machine import machine_difference
 
 NO_BASELINE = "no baseline report to compare with: give one with --baseline FILE"
 

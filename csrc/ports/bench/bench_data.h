@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the build puts into the program: the clips, what they must give, the models that lie beside. Python
- * writes the tables (babycry_bench/static_data.py); the samples are bench_pcm.c's.
+ * writes the tables (babycry_bench/linux/data.py); the samples are bench_pcm.c's.
  */
 #ifndef BABYCRY_BENCH_DATA_H
 #define BABYCRY_BENCH_DATA_H

@@ -1,0 +1,1 @@
+"""ARM Python under emulation: roots, cross-built wheels, and what runs in them."""

@@ -1,0 +1,1 @@
+"""What machine and build the figures come from, and what may have spoiled them."""

@@ -1,0 +1,1 @@
+"""Linux boards without Python: one static program, run there or over ssh."""

@@ -1,0 +1,1 @@
+"""A report as people and CI servers read it: terminal, Markdown, HTML, JUnit."""
