@@ -187,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
     report.warnings += [*left_out, *failures]
     judge_report(report, gates, baseline)
     print_report(report.to_dict(), sys.stderr if args.json == "-" else sys.stdout, args.html)
-    outputs.write(report.to_dict())
+    outputs.write(report.to_dict(), _comparison(args, baseline, report.to_dict()))
     if failures:
         raise BabycryError("; ".join(failures))
     return 0 if report.passed else 1
@@ -211,6 +211,17 @@ def _targets(args: argparse.Namespace) -> OtherTargets:
     if emulated and not Path("csrc/ports").is_dir():
         raise BabycryError("--emulate builds out of the source tree: run it in a clone's folder")
     return OtherTargets(args.ingest, args.ssh, args.serial, emulated)
+
+
+def _comparison(
+    args: argparse.Namespace, baseline: dict[str, Any] | None, report: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What changed since the baseline, if one was given."""
+    if baseline is None:
+        return None
+    from babycry_bench.comparison.compare import compare
+
+    return compare([baseline, report], [args.baseline.name, "this run"])
 
 
 def _judge_recordings(args: argparse.Namespace, plan: Plan, report: Any, track: Any) -> list[str]:

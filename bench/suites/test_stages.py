@@ -1,7 +1,7 @@
 """The stages of the bundled detector under pytest-benchmark: the very calls of the bench.
 
-``pytest bench/suites/test_stages.py --benchmark-json FILE``; ``babycry_bench.timing.benchmark_json``
-turns the file into the bench's own records.
+``pytest bench/suites/test_stages.py --benchmark-json FILE``;
+``babycry_bench.timing.benchmark_json`` turns the file into the bench's own records.
 """
 
 from __future__ import annotations

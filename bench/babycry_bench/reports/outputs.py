@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,13 @@ class Outputs:
         paths = (json_file, self.html, self.markdown, self.junit)
         return [path for path in paths if path is not None]
 
-    def write(self, report: dict[str, Any]) -> None:
+    def write(self, report: dict[str, Any], comparison: dict[str, Any] | None = None) -> None:
         """Write all of them. What cannot be written does not keep the others from it.
+
+        Args:
+            report: of the schema.
+            comparison: with a baseline, as :func:`babycry_bench.comparison.compare.compare` has it;
+                it goes into the page and the Markdown.
 
         Raises:
             BabycryError: a file could not be written. When that is the JSON, it goes to standard
@@ -56,6 +61,11 @@ class Outputs:
         from babycry_bench.reports.markdown import render_markdown
 
         text = to_json(report)
+        pages: list[tuple[Path | None, Callable[[], str]]] = [
+            (self.html, lambda: render(report, comparison=comparison)),
+            (self.markdown, lambda: render_markdown(report, comparison)),
+            (self.junit, lambda: junit_xml(report)),
+        ]
         if self.json == "-":
             sys.stdout.write(text)
         elif self.json is not None:
@@ -63,21 +73,17 @@ class Outputs:
                 write_whole(Path(self.json), text.encode())
             except BabycryError:
                 sys.stdout.write(text)
-                self._write_others(report, render, render_markdown, junit_xml)
+                self._write_others(pages)
                 raise
-        self._write_others(report, render, render_markdown, junit_xml)
+        self._write_others(pages)
 
-    def _write_others(
-        self,
-        report: dict[str, Any],
-        *makers: Callable[[dict[str, Any]], str],
-    ) -> None:
+    def _write_others(self, pages: Iterable[tuple[Path | None, Callable[[], str]]]) -> None:
         failures = []
-        for path, make in zip((self.html, self.markdown, self.junit), makers, strict=True):
+        for path, make in pages:
             if path is None:
                 continue
             try:
-                write_whole(path, make(report).encode())
+                write_whole(path, make().encode())
             except BabycryError as error:
                 failures.append(str(error))
         if failures:

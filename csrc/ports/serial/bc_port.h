@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a board's firmware supplies so that `babycry-edge bench --port` can measure it: six hooks. The first
+ * What a board's firmware supplies so that `babycry-edge bench --serial` can measure it: six hooks. The first
  * three are the board's own. frontend_hooks.c has the other three for the front-ends; a firmware with more
  * stages (a network, say) writes its own, and leaves the front-ends to frontend_stages.h.
  * bench_protocol.h then does everything that goes over the line. C11, freestanding; nothing here allocates.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The device's side of the line protocol of `babycry-edge bench --port`, over the hooks of bc_port.h.
+ * The device's side of the line protocol of `babycry-edge bench --serial`, over the hooks of bc_port.h.
  *
  * The host asks, the device answers; one line each, ASCII, ended by \n (a \r before it is ignored):
  *     >SEQ BODY CRC          SEQ: 4 hexadecimal digits, CRC: 8, of the bytes between the mark and the blank
