@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
     require("rich", "bench")
     # Only now, so that the other subcommands do not wait for what the bench needs.
     from babycry_bench.gates.table import DEFAULT_TABLE, read_gates
-    from babycry_bench.ingest import read_report
+    from babycry_bench.ingest import distinct, read_report
     from babycry_bench.other_targets import collect, read_files
     from babycry_bench.reports.outputs import Outputs
     from babycry_bench.reports.terminal import print_report
@@ -182,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar("bench") as track:
         report = measure_here(plan, track)
         records, failures = collect(targets, track)
-        report.targets = [*ingested, *records]
+        report.targets = distinct([*ingested, *records])
         failures += _judge_recordings(args, plan, report, track)
     report.warnings += [*left_out, *failures]
     judge_report(report, gates, baseline)

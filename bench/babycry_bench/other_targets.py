@@ -14,8 +14,10 @@ Record = dict[str, Any]
 
 BOARDS = ("cortex-m4f", "cortex-m7", "cortex-m55")
 PYTHONS = ("aarch64-a53", "aarch64-a76", "armv7-a7")
-EMULATED = (*PYTHONS, *BOARDS)
-"""What ``--emulate`` takes: these need the source tree, cross compilers and qemu."""
+PROGRAMS = ("aarch64-a53-static", "aarch64-a76-static", "armv7-a7-static", "riscv64-static")
+EMULATED = (*PYTHONS, *PROGRAMS, *BOARDS)
+"""What ``--emulate`` takes: Python with engines, the program for boards without it, and
+microcontrollers. They need the source tree, cross compilers and qemu."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class OtherTargets:
             from babycry_bench.serial.emulated import run_board
 
             return [run_board(name, self.source, kept / "boards")]
+        if name in PROGRAMS:
+            from babycry_bench.linux.emulated import run_static
+
+            return [run_static(name.removesuffix("-static"))]
         from babycry_bench.arm.python import run_python
 
         return [run_python(name, self.source, kept / "arm")]

@@ -39,7 +39,7 @@ class EmulatedLinux:
     """A processor core, and what stands in for it.
 
     Attributes:
-        name: of the core, as ``--targets`` has it.
+        name: of the core, as ``--emulate`` has it.
         build: name in :data:`babycry_bench.linux.build.TARGETS`.
         emulator: qemu's command.
         core: qemu's name of the core.
