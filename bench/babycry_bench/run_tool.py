@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ def run_tool(
     limit_s: float,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    any_status: bool = False,
 ) -> str:
     """Runs ``command`` to its end; gives back what it printed, standard output and error together.
 
@@ -39,6 +41,7 @@ def run_tool(
         limit_s: seconds after which it is killed.
         environment: variables besides this process's own.
         folder: where it runs.
+        any_status: the caller sees by itself whether it did its work.
 
     Raises:
         BabycryError: the program is missing, ended with another status than 0 or ran too long.
@@ -60,17 +63,19 @@ def run_tool(
     except subprocess.TimeoutExpired:
         raise BabycryError(f"{what}: {arguments[0]} took longer than {limit_s:g} s") from None
     output = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
+    if done.returncode != 0 and not any_status:
         tool = Path(arguments[0]).name
         raise BabycryError(f"{what}: {tool} {_end(done.returncode)}: {last_words(output)}")
     return output
 
 
 def last_words(output: str) -> str:
-    """The line that tells most: the last that speaks of an error, or the last of all."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or line.startswith("E: ")]
-    chosen = (telling or lines or ["it said nothing"])[-1]
+    """The line that tells most: a compiler's first error or a full disk, else the last that speaks
+    of an error, or the last of all."""
+    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
+    cause = [line for line in lines if re.search(r"\berror:|No space left", line)]
+    errors = [line for line in lines if "error" in line.lower() or line.startswith("E: ")]
+    chosen = cause[0] if cause else (errors or lines or ["it said nothing"])[-1]
     return chosen if len(chosen) <= _LONGEST_LINE else f"{chosen[: _LONGEST_LINE - 3]}..."
 
 

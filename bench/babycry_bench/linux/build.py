@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import platform
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +20,7 @@ from typing import Literal
 from babycry_bench.linux.bundle import MANIFEST, PROGRAM, Bundle
 from babycry_bench.linux.c_sources import c_sources, git_commit
 from babycry_bench.linux.data import BesideModel, read_model, write_data
+from babycry_bench.run_tool import run_tool
 from babycry_edge.errors import BabycryError
 from babycry_edge.whole_file import write_whole
 
@@ -234,34 +232,7 @@ def _cmake() -> str:
 
 
 def _checked(target: BuildTarget, command: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "LC_ALL": "C"},
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BabycryError(
-            f"the build for {target.name} took more than {_TIME_LIMIT_S} s: try again"
-        ) from None
-    except OSError as error:
-        raise BabycryError(f"{command[0]}: cannot be run: {error.strerror}") from None
-    if done.returncode != 0:
-        raise BabycryError(f"the build for {target.name} failed: {_complaint(done.stdout)}")
-    return done.stdout
-
-
-def _complaint(output: str) -> str:
-    """The one line of a tool's output that says most."""
-    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror\b|No space left", line, re.IGNORECASE)]
-    return (errors or lines[-1:] or ["nothing was said"])[0][:300]
+    return run_tool(f"the build for {target.name}", command, limit_s=_TIME_LIMIT_S)
 
 
 def _compiler_version(target: BuildTarget, compiler: Compiler) -> str:

@@ -8,8 +8,6 @@ belong to the mark and the call itself.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,23 +131,9 @@ def _run(
         *(str(bundle / PROGRAM), "--clock=instructions", f"--warmup={WARMUP}"),
         *(f"--json={written}", f"--calls={calls}", *options),
     ]
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "LC_ALL": "C"},
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BabycryError(f"{machine.name}: took longer than {_TIME_LIMIT_S} s") from None
+    said = run_tool(machine.name, command, limit_s=_TIME_LIMIT_S, any_status=True)
     if not written.is_file() or not calls.is_file() or not log.is_file():
-        ended = f"ended with {done.returncode}"
-        raise BabycryError(f"{machine.name}: {PROGRAM} {ended}: {last_words(done.stdout)}")
+        raise BabycryError(f"{machine.name}: {PROGRAM} wrote no record: {last_words(said)}")
     return parse(written.read_bytes(), machine.name), counted_stages(
         log.read_text(encoding="utf-8"), calls.read_text(encoding="utf-8"), machine.name
     )

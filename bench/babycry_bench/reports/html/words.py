@@ -6,19 +6,9 @@ from html import escape
 
 from babycry_bench.reports.html.figures import text
 from babycry_bench.reports.html.place import Place
+from babycry_bench.reports.quantity_text import STAGE_TITLES
 
-STAGES = {
-    "capture": "capture",
-    "resample": "resampling",
-    "frontend_hop": "front-end, one hop",
-    "frontend_window": "front-end, one window",
-    "frontend_clip": "front-end, one clip",
-    "network": "network, one window",
-    "layer": "layer",
-    "smoothing": "smoothing",
-    "pipeline": "whole pipeline, one clip",
-    "benchmark": "benchmark",
-}
+STAGES = {**STAGE_TITLES, "benchmark": "benchmark"}
 
 CLOCKS = {
     "wall": "wall clock",
