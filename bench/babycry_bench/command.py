@@ -14,8 +14,11 @@ from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
 
 if TYPE_CHECKING:
+    from babycry_bench.accuracy.answer import SystemSpec
     from babycry_bench.other_targets import OtherTargets
+    from babycry_bench.report import Report
     from babycry_bench.run import Plan
+    from babycry_edge.progress import Track
 
 _DESCRIPTION = """\
 Measures a detector on this machine and on others: latency of each stage, cold start, memory; and
@@ -179,11 +182,12 @@ def run(args: argparse.Namespace) -> int:
     baseline = None if args.baseline is None else read_report(args.baseline)
     targets = _targets(args)
     ingested = read_files(targets)
+    specs = _specs(args, plan)
     with progress_bar("bench") as track:
         report = measure_here(plan, track)
         records, failures = collect(targets, track)
         report.targets = distinct([*ingested, *records])
-        failures += _judge_recordings(args, plan, report, track)
+        failures += _judge_recordings(args, specs, report, track)
     report.warnings += [*left_out, *failures]
     judge_report(report, gates, baseline)
     print_report(report.to_dict(), sys.stderr if args.json == "-" else sys.stdout, args.html)
@@ -224,14 +228,26 @@ def _comparison(
     return compare([baseline, report], [args.baseline.name, "this run"])
 
 
-def _judge_recordings(args: argparse.Namespace, plan: Plan, report: Any, track: Any) -> list[str]:
-    """With --data: the accuracy records; a line where the recordings could not be judged."""
+def _specs(args: argparse.Namespace, plan: Plan) -> list[SystemSpec]:
+    """With --data: each model with its float pipeline; what is wrong shows before the work."""
     if args.data is None:
         return []
-    from babycry_bench.corpus.evaluate import evaluate
     from babycry_bench.model_choice import accuracy_specs
 
-    specs = accuracy_specs(plan.model_paths, args.engine, args.reference)
+    require("pyarrow", "corpus")
+    if not args.data.exists():
+        raise BabycryError(f"{args.data}: no such folder or manifest")
+    return accuracy_specs(plan.model_paths, args.engine, args.reference)
+
+
+def _judge_recordings(
+    args: argparse.Namespace, specs: list[SystemSpec], report: Report, track: Track
+) -> list[str]:
+    """With --data: the accuracy records; a line where the recordings could not be judged."""
+    if not specs:
+        return []
+    from babycry_bench.corpus.evaluate import evaluate
+
     try:
         report.accuracy = evaluate(
             args.data, specs, args.answers, workers=args.workers, dask=args.dask, track=track

@@ -41,7 +41,7 @@ class OtherTargets:
     def ways(self) -> list[tuple[str, Callable[[], list[Record]]]]:
         """The name of each target, and what fetches its records."""
         found: list[tuple[str, Callable[[], list[Record]]]] = []
-        found += [(f"ssh {host}", lambda host=host: self._over_ssh(host)) for host in self.hosts]
+        found += [(host, lambda host=host: self._over_ssh(host)) for host in self.hosts]
         found += [(port, lambda port=port: self._on_port(port)) for port in self.ports]
         found += [(name, lambda name=name: self._emulated(name)) for name in self.emulated]
         return found
@@ -97,8 +97,14 @@ def collect(targets: OtherTargets, track: Track) -> tuple[list[Record], list[str
             records += fetch()
         except Interrupted as error:
             records += [error.record] if error.record is not None else []
-            failures.append(f"{name}: {error}")
+            failures.append(_named(name, error))
         except BabycryError as error:
-            failures.append(f"{name}: {error}")
+            failures.append(_named(name, error))
         advance()
     return records, failures
+
+
+def _named(name: str, error: BabycryError) -> str:
+    """The error's line, which begins with the target's name."""
+    told = str(error)
+    return told if told.startswith(f"{name}: ") else f"{name}: {told}"

@@ -97,6 +97,8 @@ def read_history(folder: Path) -> History:
     history.files = [file for file, _ in found]
     history.reports = [report for _, report in found]
     if not found:
+        if not history.skipped:
+            raise BabycryError(f"{folder}: holds no JSON file: write reports there with --json")
         count = len(history.skipped)
         first = f": {path_reason(history.skipped[0])}" if count else ""
         raise BabycryError(f"{folder}: none of its {count} JSON files is a report{first}")
