@@ -62,7 +62,7 @@ def test_emulated_counts_are_instructions() -> None:
     (board,) = (
         row for row in rows(render_markdown(report()), "### Targets") if row[0] == "cortex-m4f"
     )
-    assert board[1:4] == ["exact, 2 checks", "babycry", "33500 instr"]
+    assert board[1:4] == ["exact (2)", "babycry", "33500 instr"]
     assert board[5:] == ["47 KiB", "60 KiB", "57 KiB", "1204 B"]
 
 

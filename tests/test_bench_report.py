@@ -10,6 +10,8 @@ from sample_report import gate, model, report, stage
 
 pytest.importorskip("rich", reason="pip install 'babycry-edge[bench]'")
 
+from babycry_bench.gates.places import ABSENT
+from babycry_bench.gates.verdict import NO_BASELINE
 from babycry_bench.reports.terminal import print_report
 
 Record = dict[str, Any]
@@ -91,10 +93,10 @@ def test_emulated_counts_are_instructions_and_never_time() -> None:
 def test_a_target_is_one_line_with_parity_flash_ram_and_stack() -> None:
     lines = printed(report()).splitlines()
     (board,) = (line for line in lines if "cortex-m4f" in line)
-    assert "exact, 2 checks" in board
+    assert "exact (2)" in board
     assert board.split()[-8:] == ["47", "KiB", "60", "KiB", "57", "KiB", "1204", "B"]
     (linux,) = (line for line in lines if "aarch64-a53" in line)
-    assert "exact, 3 checks" in linux
+    assert "exact (3)" in linux
     assert "9.1 M instr" in linux
 
 
@@ -235,3 +237,18 @@ def test_names_in_brackets_are_no_markup() -> None:
     text = printed(document)
     assert "[bold]loud[/bold] :warning:" in text
     assert "[red]board" in text
+
+
+def test_gates_that_nobody_asked_for_are_a_note_and_no_lines() -> None:
+    shown = report()
+    shown["gates"] = [
+        {**shown["gates"][3], "gate": "no slower", "skipped": NO_BASELINE},
+        {**shown["gates"][3], "gate": "agreement", "skipped": ABSENT},
+        shown["gates"][2],
+    ]
+    text = flat(printed(shown))
+    assert "no slower" not in text
+    assert "agreement" not in text
+    assert f"1 gates skipped: {ABSENT}" in text
+    assert f"1 gates skipped: {NO_BASELINE}" in text
+    assert "1 checks passed, 0 failed, 2 skipped" in text

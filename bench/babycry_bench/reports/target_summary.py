@@ -18,7 +18,7 @@ class TargetSummary:
     Attributes:
         name: of the target.
         differs: whether an answer is another one than here; None where nothing was checked.
-        parity: the verdict, with what differs.
+        parity: the verdict, with the number of parts that were checked, or what differs.
         frontend: whose hop, working memory and stack the line gives.
         hop: one hop of the front-end, in the unit of its clock.
         inference: one window of the first network.
@@ -48,16 +48,22 @@ class TargetSummary:
         ]  # fmt: skip
 
 
+PROFILE = "babycry"
+"""The front-end of the bundled detector: of targets without a model its figures are shown."""
+
 COLUMNS = ("front-end", "hop", "inference", "flash", "RAM", "work RAM", "stack")
 
 
 def summarize(record: Record) -> TargetSummary:
-    """The line of one record. Figures are the first front-end's and the first network's."""
+    """The line of one record. Figures are those of the front-end ``PROFILE``, else the first one's,
+    and of the first network."""
     memory = record["memory"]
     findings = list(_findings(record["parity"]))
     wrong = [text for text, is_right in findings if not is_right]
-    exact = f"exact, {len(findings)} checks" if len(findings) != 1 else "exact, 1 check"
-    hop = _first(record["stages"], "frontend_hop")
+    exact = f"exact ({len(findings)})"
+    hop = _first(record["stages"], "frontend_hop", PROFILE) or _first(
+        record["stages"], "frontend_hop"
+    )
     network = _first(record["stages"], "network")
     used = _first(memory.get("stages", []), "frontend_hop", (hop or {}).get("profile"))
     working_ram = (used or {}).get("ram_bytes", memory.get("frontend_ram_bytes"))

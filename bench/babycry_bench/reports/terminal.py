@@ -9,6 +9,8 @@ from typing import Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from babycry_bench.gates.places import ABSENT
+from babycry_bench.gates.verdict import NO_BASELINE
 from babycry_bench.reports.accuracy_rows import accuracy_rows, data_line
 from babycry_bench.reports.junit import verdict_line
 from babycry_bench.reports.quantity_text import (
@@ -41,9 +43,10 @@ _VERDICTS = {
     False: Text("FAIL", style="bold red"),
     None: Text("skip", style="yellow"),
 }
+_NOT_ASKED_FOR = (ABSENT, NO_BASELINE)
 _SLOWEST_LAYERS = 3
 _MODELS_ABREAST = 3
-_TARGET_COLUMNS = 13
+_SHORT_NAME, _LONG_NAME = 13, 20  # columns of a target's name
 _WIDE = 95
 _ONLY_WIDE = ("front-end", "work RAM")
 _UNIT_TITLES = {"ms": "ms", "cycles": "cycles", "instructions": "instr"}
@@ -187,9 +190,11 @@ def _half_width(stage: Record) -> str:
 
 def _targets(report: Record, columns: int) -> Table:
     table = number_table("Targets", ())
-    table.columns[0].min_width = _TARGET_COLUMNS
+    longest = max(len(record["target"]) + 2 for record in report["targets"])
+    table.columns[0].min_width = min(max(longest, _SHORT_NAME), _LONG_NAME)
     table.add_column("parity", overflow="fold")
-    shown = [name for name in COLUMNS if columns >= _WIDE or name not in _ONLY_WIDE]
+    left_out = _ONLY_WIDE if columns < _WIDE or longest > _SHORT_NAME else ()
+    shown = [name for name in COLUMNS if name not in left_out]
     for name in shown:
         table.add_column(name, justify="right")
     for record in report["targets"]:
@@ -231,6 +236,8 @@ def _gates(report: Record) -> Table:
     table = number_table("Gates", ("worst value", "bound", "checks", "verdict"))
     for name in dict.fromkeys(record["gate"] for record in report["gates"]):
         records = [record for record in report["gates"] if record["gate"] == name]
+        if all(record.get("skipped") in _NOT_ASKED_FOR for record in records):
+            continue  # a note counts them
         worst = worst_of(records)
         value = "skipped" if worst["passed"] is None else gate_value(worst["value"], worst["unit"])
         table.add_row(

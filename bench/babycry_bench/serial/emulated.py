@@ -45,6 +45,7 @@ PROGRAM = "serial_bench"
 EFFORT = Effort(clip_runs=2, clip_warmup=0)  # the same instructions every time
 
 _START_S = 20.0
+_LONGEST_WORDS = 200  # of what qemu says
 
 
 @dataclass
@@ -74,7 +75,8 @@ class EmulatedBoard:
 
 
 def build_firmware(target: Target, source: Path, folder: Path) -> Path:
-    """The ELF file for ``target`` out of the tree ``source``, built in ``folder``.
+    """The ELF file for ``target`` out of the tree ``source``, built in a folder of its own in
+    ``folder``: a build for another core there stays what it is.
 
     Raises:
         BabycryError: a tool is missing, or the build failed.
@@ -82,7 +84,7 @@ def build_firmware(target: Target, source: Path, folder: Path) -> Path:
     if missing := missing_tools(target):
         raise BabycryError(f"{target.name}: not installed: {', '.join(missing)}")
     try:
-        return build(target, source, folder, only=PROGRAM) / PROGRAM
+        return build(target, source, folder / target.toolchain, only=PROGRAM) / PROGRAM
     except TargetError as error:
         raise BabycryError(f"{target.name}: {' '.join(str(error).split())}") from None
 
@@ -122,7 +124,7 @@ def started(target: Target, firmware: Path) -> Iterator[EmulatedBoard]:
             connected = _speaking(server, process)
             if connected is None:
                 log.seek(0)
-                said = " ".join(log.read().decode("utf-8", "replace").split())
+                said = " ".join(log.read(_LONGEST_WORDS).decode("utf-8", "replace").split())
                 raise BabycryError(f"{target.name}: qemu does not start: {said or 'it is silent'}")
             board = EmulatedBoard(BoardLink(connected, target.name, process), process)
             yield board

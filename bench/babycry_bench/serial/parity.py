@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from babycry_bench.parity.profiles import streamable
 from babycry_bench.serial.device import DeviceStage
 from babycry_edge import Frontend, FrontendConfig
 from babycry_edge.config import profile_names
@@ -49,7 +50,7 @@ def expected_hash(stage: DeviceStage, samples: Pcm, n_runs: int) -> str:
 
     Hops go through the whole ones of ``samples`` again and again, as ``frontend_stages.c`` does.
     """
-    frontend = _frontend(stage.of, stage.variant)
+    frontend = _frontend(stage.of, stage.variant, stage.stage == "frontend_hop")
     rate = frontend.config.sample_rate
     if stage.stage == "frontend_clip":
         return fnv1a(_bytes(frontend(samples, rate)))
@@ -60,8 +61,8 @@ def expected_hash(stage: DeviceStage, samples: Pcm, n_runs: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _frontend(profile: str, variant: str) -> Frontend | IntegerFrontend:
-    config = FrontendConfig.from_profile(profile)
+def _frontend(profile: str, variant: str, is_stream: bool) -> Frontend | IntegerFrontend:
+    config = streamable(profile) if is_stream else FrontendConfig.from_profile(profile)
     return IntegerFrontend(config) if variant == "integer" else Frontend(config)
 
 

@@ -107,6 +107,9 @@ static bc_status start(bc_frontend_work *work) {
     work->position = work->n_rows = work->n_rows_new = work->stack = 0;
     bc_status status = bc_frontend_profile(&cfg, work->stages[work->running].of);
     if (status == BC_OK) {
+        if (!is_clip(work)) { /* windows are normalised, streams are not */
+            cfg.normalize = BC_NORMALIZE_NONE;
+        }
         status = is_integer(work) ? start_integer(work, &cfg, &taken) : start_float(work, &cfg, &taken);
     }
     if (status != BC_OK) {
