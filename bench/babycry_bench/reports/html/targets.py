@@ -20,6 +20,7 @@ from babycry_bench.reports.html.words import (
     subject,
     target_name,
 )
+from babycry_bench.reports.target_summary import PROFILE
 
 _COMPARED = ("frontend_hop", "frontend_window", "network", "pipeline")
 _FIRMWARE = (
@@ -37,7 +38,7 @@ def side_by_side(report: Place) -> str:
             head(f"{target_name(record)}<br><small>{_kind(record)}</small>"),
             cell(parity_verdict(record)),
             cell(_clock(record)),
-            *(number(_first(record, name)) for name in _COMPARED),
+            *(number(_median(record, name)) for name in _COMPARED),
             *(number(figure(record["memory"].get(key), "bytes")) for key, _, _ in _FIRMWARE[:2]),
             number(figure(record["memory"].get("stack_bytes"), "bytes")),
             number(figure(record["memory"].get("peak_rss_bytes"), "bytes")),
@@ -57,7 +58,9 @@ def side_by_side(report: Place) -> str:
         ">Stack",
         ">Process memory",
     ]
-    return table("Medians; where a target has several models, of its first", headings, rows, "wide")
+    return table(
+        "Medians; where a target has several models or front-ends, of one", headings, rows, "wide"
+    )
 
 
 def costs(report: Place) -> str:
@@ -208,15 +211,19 @@ def _clock(record: Place) -> str:
     return words + (f" at {figure(frequency, 'Hz')}" if frequency else "")
 
 
-def _first(record: Place, name: str) -> str:
-    """The first model's median of a stage; other models have rows of their own below."""
-    for stage in record.rows("stages"):
-        if stage.value["stage"] == name:
-            note = clock_note(stage)
-            who = subject(stage)
-            small = ", ".join(words for words in (note.strip(), who) if words not in ("", NONE))
-            return f"{figure(stage['p50'], stage.value['unit'])}<br><small>{small}</small>"
-    return NONE
+def _median(record: Place, name: str) -> str:
+    """The median of a stage: of the front-end ``PROFILE`` where the target has it, else of its
+    first model or front-end; the others have rows of their own below."""
+    stages = [stage for stage in record.rows("stages") if stage.value["stage"] == name]
+    if not stages:
+        return NONE
+    wanted = [stage for stage in stages if stage.value["profile"] == PROFILE]
+    stage = (wanted or stages)[0]
+    who = subject(stage)
+    small = ", ".join(
+        words for words in (clock_note(stage).strip(), who) if words not in ("", NONE)
+    )
+    return f"{figure(stage['p50'], stage.value['unit'])}<br><small>{small}</small>"
 
 
 def _targets_with(report: Place, unit: str) -> int:
