@@ -427,9 +427,9 @@ def test_cibuildwheel_s_schema_accepts_the_configuration() -> None:
     assert configuration["test-command"] == "python -m babycry_bench.arm.wheel_smoke"
 
 
-def test_smoke_test_of_releases_passes_here() -> None:
+def test_smoke_test_of_releases_passes_here(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "babycry_bench.arm.wheel_smoke"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "bit for bit" in done.stdout
 

@@ -474,7 +474,8 @@ def misses_event(detection: Detection, event: Event, metadata: ModelMetadata) ->
     scores = smoothed(detection.window_scores.astype(np.float64), rules.smoothing_windows)
     lowered = rules.at(max(rules.threshold - SCORE, 0.0))
     alarms = alarms_of(scores, lowered, detection.duration_s)
-    return not any(_overlap(event, other) for other in (*detection.events, *alarms))
+    others: list[Event | Alarm] = [*detection.events, *alarms]
+    return not any(_overlap(event, other) for other in others)
 
 
 def _overlap(one: Event | Alarm, other: Event | Alarm) -> bool:

@@ -166,8 +166,8 @@ def measure(
     """
     if front_end == "tflm" and tables == "ram":
         return None  # as a profile of the float front-end it has them there
-    folder = bench.folder / "tables" if tables == "flash" else ""
-    if folder and not write_footprint_tables(front_end, profile, folder):
+    folder = bench.folder / "tables" if tables == "flash" else None
+    if folder is not None and not write_footprint_tables(front_end, profile, folder):
         return None
     name = "" if profile == LOG_MEL else profile
 
@@ -177,7 +177,7 @@ def measure(
             bench.source,
             bench.directory(target),
             f"-DBABYCRY_FOOTPRINT={front_end}:{name}:{ram_size}",
-            f"-DBABYCRY_FOOTPRINT_TABLES={folder}",
+            f"-DBABYCRY_FOOTPRINT_TABLES={folder or ''}",
         )
 
     def report(programs: Path) -> dict[str, int]:

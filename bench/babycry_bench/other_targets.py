@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ class OtherTargets:
 
     def ways(self) -> list[tuple[str, Callable[[], list[Record]]]]:
         """The name of each target, and what fetches its records."""
-        found: list[tuple[str, Callable[[], list[Record]]]] = []
-        found += [(host, lambda host=host: self._over_ssh(host)) for host in self.hosts]
-        found += [(port, lambda port=port: self._on_port(port)) for port in self.ports]
-        found += [(name, lambda name=name: self._emulated(name)) for name in self.emulated]
-        return found
+        return [
+            *((host, partial(self._over_ssh, host)) for host in self.hosts),
+            *((port, partial(self._on_port, port)) for port in self.ports),
+            *((name, partial(self._emulated, name)) for name in self.emulated),
+        ]
 
     def _over_ssh(self, host: str) -> list[Record]:
         from babycry_bench.linux.remote import run_over_ssh

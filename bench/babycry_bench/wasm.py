@@ -89,7 +89,9 @@ def run_module(module: Path, arguments: list[str], folder: Path) -> WasmRun:
         linker.define_func("port", name, kind, function, access_caller=True)
     instance = linker.instantiate(store, wasmtime.Module.from_file(store.engine, str(module)))
     try:
-        status = instance.exports(store)["run"](store)
+        run = instance.exports(store)["run"]
+        assert isinstance(run, wasmtime.Func)
+        status = run(store)
     except wasmtime.WasmtimeError as error:
         raise TargetError(f"{module.name} trapped: {error}") from None
     finally:

@@ -103,8 +103,8 @@ def latency(systems: Sequence[System]) -> dict[str, dict[str, float]]:
                 continue
             model = Model.load(system.file(suffix))
             window = np.zeros((1, *model.metadata.window_shape), np.float32)
-            audio_s = model.metadata.frontend.samples_for(model.metadata.window_frames)
-            audio_s /= model.metadata.frontend.sample_rate
+            samples = model.metadata.frontend.samples_for(model.metadata.window_frames)
+            audio_s = samples / model.metadata.frontend.sample_rate
             call = _call(model, window)
             workloads.append(Workload(system.name, engine, [Item(call, audio_s)]))
     result: dict[str, dict[str, float]] = {}

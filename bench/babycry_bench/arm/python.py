@@ -175,7 +175,8 @@ class Process:
             wheel = build_wheel(emulated.system, source, folder, root.headers)
         install_wheels([wheel], emulated.system, folder / "project")
         show_to_core(root, emulated.core, folder / "root")
-        command = ["gcc", "-O2", "-shared", "-fPIC", "-o", folder / "plugin.so", source / _PLUGIN]
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-o"]
+        command += [str(folder / "plugin.so"), str(source / _PLUGIN)]
         run_tool("the counting plugin", command, limit_s=LIMIT_S)
         return cls(emulated, root, folder)
 
@@ -186,7 +187,7 @@ class Process:
             BabycryError: it ended with another status than 0; ``what`` begins the message.
         """
         plugin = f"{self.folder / 'plugin.so'},mark={self.emulated.mark}"
-        counted = ["-plugin", plugin, "-d", "plugin", "-D", self._log] if counting else []
+        counted = ["-plugin", plugin, "-d", "plugin", "-D", str(self._log)] if counting else []
         emulator = [self.emulated.emulator, "-cpu", self.emulated.core.qemu, *counted]
         python = self.root.debian / f"usr/bin/python{PYTHON}"
         return run_tool(
@@ -201,7 +202,7 @@ class Process:
         """Gives the probe ``job``; returns its answer."""
         question, answer = self.folder / f"{what}.json", self.folder / f"{what}-answer.json"
         question.write_text(json.dumps(job), encoding="utf-8")
-        program = ["-m", "babycry_bench.arm.probe", question, answer]
+        program = ("-m", "babycry_bench.arm.probe", str(question), str(answer))
         self.python(what, *program, counting=job["count"])
         content: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return content
@@ -235,8 +236,8 @@ def stages_from(counts: dict[str, Any], marks: list[int]) -> list[dict[str, Any]
     expected = EMPTY_MARKS + 1 + 2 * calls * len(works)
     if len(marks) != expected:
         raise BabycryError(f"the counting plugin saw {len(marks)} marks of {expected}")
-    between = np.diff(np.asarray(marks, dtype=np.int64))
-    empty = median(int(count) for count in between[:EMPTY_MARKS])
+    between = np.diff(np.asarray(marks, dtype=np.float64))
+    empty = float(median(int(count) for count in between[:EMPTY_MARKS]))
     counted = between[EMPTY_MARKS + 1 :: 2].reshape(len(works), calls) - empty
     return [
         stage_record(

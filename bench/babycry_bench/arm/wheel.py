@@ -82,12 +82,20 @@ def build_extension(system: ArmLinux, source: Path, headers: Path | None) -> Ext
         options = ["-DSKBUILD=ON", f"-DBABYCRY_API_MODE={api_mode}"]
         options += [] if headers is None else [f"-DPython_INCLUDE_DIR={headers.absolute()}"]
         options += [f"-DPython_EXECUTABLE={sys.executable}", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}"]
-        configure = ["cmake", "-S", source.absolute(), "-B", folder / "build", *options]
+        configure: list[str | Path] = [
+            "cmake",
+            "-S",
+            source.absolute(),
+            "-B",
+            folder / "build",
+            *options,
+        ]
         no_flags = {"CFLAGS": "", "LDFLAGS": ""}  # of this machine's user
         run_tool(what, configure, limit_s=LIMIT_S, environment=no_flags)
-        run_tool(what, ["cmake", "--build", folder / "build", "-j2"], limit_s=LIMIT_S)
+        run_tool(what, ["cmake", "--build", str(folder / "build"), "-j2"], limit_s=LIMIT_S)
         installed = folder / "installed"
-        install = ["cmake", "--install", folder / "build", "--strip", "--prefix", installed]
+        install = ["cmake", "--install", str(folder / "build"), "--strip"]
+        install += ["--prefix", str(installed)]
         run_tool(what, install, limit_s=LIMIT_S)
         (library,) = installed.rglob("*.so")
         glibc, libraries = needs_of(library, system)
@@ -135,7 +143,7 @@ def wheel_tag(extension: Extension, system: ArmLinux) -> str:
 def needs_of(library: Path, system: ArmLinux) -> tuple[tuple[int, int], tuple[str, ...]]:
     """The newest glibc whose symbols ``library`` asks for, and the libraries that it asks for."""
     readelf = f"{system.triplet}-readelf"
-    command = [readelf, "--dynamic", "--version-info", "--wide", library]
+    command = [readelf, "--dynamic", "--version-info", "--wide", str(library)]
     text = run_tool(f"reading {library.name}", command, limit_s=LIMIT_S)
     libraries = tuple(sorted(set(re.findall(r"\(NEEDED\)\s+Shared library: \[(.*?)\]", text))))
     foreign = [name for name in libraries if not _ALLOWED_LIBRARIES.match(name)]

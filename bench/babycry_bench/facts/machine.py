@@ -58,6 +58,7 @@ class State:
 def read_state(core: int | None = None, root: Path = ROOT) -> State:
     """The state at this moment; ``core`` is the one whose frequency is meant, 0 by default."""
     flags = _pi_flags(root)
+    marks: int | None
     if flags is not None:
         throttled, marks = bool(flags & _PI_FLAGS), (flags >> 16) & _PI_FLAGS
     else:

@@ -31,7 +31,8 @@ def git_commit(source: Path) -> str | None:
     Installed sources are of the commit that the package was built from.
     """
     if source == _PACKAGE / "source":
-        return describe_build()["git_commit"]
+        commit: str | None = describe_build()["git_commit"]
+        return commit
     if not (source / ".git").exists():  # never that of a repository around it
         return None
     try:

@@ -288,7 +288,7 @@ def _waited_for(board: _Board, limit_s: float) -> bytes:
         words = " ".join(output.decode(errors="replace").split())[:300] or "it said nothing"
         _clean(board)
         raise BabycryError(f"{board.ssh.host}: the program ended without a record: {words}")
-    size, _, content = output.partition(b"\n")
+    size, _, content = bytes(output).partition(b"\n")
     if status != 0 or not size.strip().isdigit():
         raise BabycryError(f"{board.ssh.host}: the record could not be read: {said}; try again")
     if len(content) != int(size):

@@ -49,7 +49,8 @@ def streamed(frontend: Frontend, clip: Clip) -> npt.NDArray[np.float32]:
     if not frontend.config.is_frame_by_frame:
         windows = frontend.windows(clip.samples.size, hop_frames=1)
         found = [windows.push(chunk) for chunk in _chunks(clip)]
-        return np.concatenate(found)[0]
+        whole: npt.NDArray[np.float32] = np.concatenate(found)[0]
+        return whole
     stream = frontend.stream()
     parts = [stream.push(chunk) for chunk in _chunks(clip)]
     parts.append(stream.flush())

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from babycry_edge.errors import BabycryError
 from babycry_edge.extras import require
@@ -65,7 +65,7 @@ def _kind(document: Any, source: str) -> Kind:
     if kind not in get_args(Kind):
         allowed = " or ".join(get_args(Kind))
         raise BabycryError(f"{source}: kind must be {allowed}, not {_shown(kind)}")
-    return kind  # type: ignore[no-any-return]
+    return cast(Kind, kind)
 
 
 @lru_cache(maxsize=2)
