@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from babycry_bench.corpus.ten_hours import corpus_table
 from babycry_bench.gates.table import read_gates
 from babycry_bench.gates.verdict import judge
 from babycry_bench.ingest import parse, read_report
-from babycry_bench.reports.terminal import print_report
+from babycry_bench.publish import TARGETS_START, publish, shown
 from babycry_bench.speed_table import with_table
-from babycry_bench.targets_table import START as TARGETS_START
 from babycry_bench.targets_table import targets_table
+from babycry_edge.errors import BabycryError
+from sample_report import report as failed_report
 
 pytest.importorskip("jsonschema", reason="pip install 'babycry-edge[bench]'")
 
@@ -98,11 +99,23 @@ def test_the_accuracy_page_has_the_table_of_the_committed_run(ten_hours: dict[st
 
 
 def test_the_readme_shows_the_committed_report() -> None:
-    report = read_report(committed("bench-*.json"))
-    shown = io.StringIO()
-    print_report(report, shown, Path("build/bench.html"))
-    assert shown.getvalue().strip() in (ROOT / "README.md").read_text()
-    assert max(map(len, shown.getvalue().splitlines())) <= 100
+    text = shown(read_report(committed("bench-*.json")))
+    assert text in (ROOT / "README.md").read_text()
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_committed_reports_name_no_folder() -> None:
+    for pattern in ("bench-*.json", "targets-*.json"):
+        report = read_report(committed(pattern))
+        models = [model for record in (report, *report["targets"]) for model in record["models"]]
+        assert {model["path"] for model in models} <= {"cry.onnx", "cry.tflite"}
+
+
+def test_a_report_that_failed_is_not_published(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(failed_report()))
+    with pytest.raises(BabycryError, match="a gate failed"):
+        publish(path)
 
 
 def test_the_gates_in_the_documentation_can_be_read(tmp_path: Path) -> None:

@@ -1,27 +1,15 @@
-"""The report of every emulated target as committed results, and as the table in the docs.
-
-``python -m babycry_bench.targets_table REPORT.json`` in the source tree, after ``make
-bench-targets``: the report goes to ``bench/results``, its table into ``docs/bench-boards.md``.
-"""
+"""The report of every emulated target as the table in ``docs/bench-boards.md``."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from babycry_bench.ingest import read_report
 from babycry_bench.reports.markdown_table import table
 from babycry_bench.reports.quantity_text import NOTHING, duration, size
 from babycry_bench.reports.target_summary import summarize
-from babycry_bench.speed_table import with_table
 
-RESULTS = Path("bench/results")
-DOCS = Path("docs/bench-boards.md")
-START = "<!-- babycry_bench.targets_table writes this -->\n"
 PROFILE = "babycry"
 COLUMNS = (
     "target",
@@ -83,23 +71,3 @@ def _version(emulator: str | None) -> str:
     """Without the command and the core: "qemu 7.2.22"."""
     found = re.search(r"\d+(\.\d+)+", emulator or "")
     return f"qemu {found[0]}" if found else "no emulator"
-
-
-def results_name(report: Record) -> str:
-    """Of the committed file: date and kind of the machine."""
-    words = re.findall(r"[a-z]+", str(report["machine"]["cpu"]).lower())
-    return f"targets-{str(report['created'])[:10]}-{words[-1] if words else 'cpu'}.json"
-
-
-def main(path: str) -> None:
-    report = read_report(Path(path))
-    docs = with_table(DOCS.read_text(encoding="utf-8"), targets_table(report), START)
-    for old in RESULTS.glob("targets-*.json"):
-        old.unlink()
-    text = json.dumps(report, indent=1) + "\n"
-    (RESULTS / results_name(report)).write_text(text, encoding="utf-8")
-    DOCS.write_text(docs, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
