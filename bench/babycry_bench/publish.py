@@ -1,7 +1,7 @@
 """A report as committed results, and as what README and docs show of it.
 
-``python -m babycry_bench.publish REPORT.json`` in the source tree. The report of ``make bench`` goes
-to ``bench/results/bench-*.json`` and into ``README.md``, that of ``make bench-targets`` to
+``python -m babycry_bench.publish REPORT.json`` in the source tree. The report of ``make bench``
+goes to ``bench/results/bench-*.json`` and into ``README.md``, that of ``make bench-targets`` to
 ``bench/results/targets-*.json`` and into ``docs/bench-boards.md``.
 """
 
