@@ -325,7 +325,9 @@ class _Comparison:
     def _layer_figures(self) -> list[LayerFigures]:
         if self._model.model.file.format != self._reference.file.format:
             raise BabycryError(f"needs a float {self._model.path.suffix} file of the network")
-        require("onnx" if self._model.path.suffix == ".onnx" else "ai_edge_litert", "convert")
+        needed = ("onnx", "sympy") if self._model.path.suffix == ".onnx" else ("ai_edge_litert",)
+        for module in needed:
+            require(module, "bench")
         from babycry_convert.report.layers import compare_layers, spread
 
         windows = np.concatenate([self._reference_windows(clip) for clip in self._clips])
