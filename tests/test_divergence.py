@@ -273,6 +273,22 @@ def test_a_bias_that_is_off_is_seen_although_no_scale_is(few: list[Clip], tmp_pa
     assert (record["stage"], record["where"], record["unit"]) == ("layer", layer, "dB")
 
 
+def test_layers_of_another_float_file_are_not_told_apart(few: list[Clip]) -> None:
+    """Every layer is another one, as after equalisation: none of them is at fault by itself."""
+    record = diverged(ONNX, made.FOLDS / "fold0_float.onnx", few)
+    assert stage(record, "layer")["passed"] is None
+    assert "scaled otherwise than in fold0_float.onnx" in record["detail"]
+
+
+def test_a_window_longer_than_the_recordings(few: list[Clip], tmp_path: Path) -> None:
+    metadata = Model.load(ONNX, verify=False).metadata
+    short = [replace(clip, samples=clip.samples[: clip.sample_rate]) for clip in few]
+    assert metadata.frontend.samples_for(metadata.window_frames) > len(short[0].samples)
+    record = diverged(ONNX, FLOAT_ONNX, short)
+    assert record["stage"] == "none"
+    assert stage(record, "layer")["passed"] is True
+
+
 # ---- the front-end has one wrong axis
 
 
