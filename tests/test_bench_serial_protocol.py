@@ -275,6 +275,7 @@ def test_the_record_of_a_clean_line(true_record: dict[str, Any]) -> None:
         ("frontend_clip", "yamnet (integer)"),
         ("frontend_hop", "yamnet (integer)"),
         ("frontend_clip", "babycry"),
+        ("frontend_hop", "babycry"),
     ]
     hop = true_record["stages"][1]
     assert (hop["clock"], hop["audio_s"], hop["warmup"]) == ("wall", 0.01, 5)
