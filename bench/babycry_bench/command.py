@@ -81,8 +81,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--reference",
         choices=("librosa", "torchaudio", "ours"),
-        default="librosa",
-        help="front-end of the float pipeline that the device is compared with",
+        help="front-end of the float pipeline that the device is compared with (default: librosa "
+        "where it has every axis of the model's)",
     )
     group.add_argument(
         "--answers",

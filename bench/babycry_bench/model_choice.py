@@ -13,6 +13,7 @@ from babycry_edge.errors import BabycryError
 if TYPE_CHECKING:
     from babycry_bench.accuracy.answer import SystemSpec
     from babycry_bench.accuracy.reference_pipeline import ReferenceFrontend
+    from babycry_edge.config import FrontendConfig
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,39 @@ def choose_models(
 
 
 def accuracy_specs(
-    paths: Sequence[Path], engine: str | None, reference: ReferenceFrontend
+    paths: Sequence[Path], engine: str | None, reference: ReferenceFrontend | None
 ) -> list[SystemSpec]:
     """Each int8 file among ``paths`` with the float pipeline that it is compared with.
 
+    ``reference``: the library of the float pipeline's front-end; None: librosa where it is
+    installed and has every axis of the model's, otherwise this one.
+
     Raises:
-        BabycryError: no float file of a model is to hand.
+        BabycryError: no float file of a model is to hand, or a file cannot be read.
     """
     from babycry_bench.accuracy.answer import SystemSpec
+    from babycry_bench.accuracy.reference_pipeline import best_frontend
 
     specs = []
     for path in paths:
         if path.stem.endswith("_float"):
             continue
-        spec = SystemSpec.beside(path, engine, reference)
+        library = reference or best_frontend(_frontend_of(path))
+        spec = SystemSpec.beside(path, engine, library)
         if spec.reference_model_path is None:
             raise _no_float_file(path, "--data")
         specs.append(spec)
     return specs
+
+
+def _frontend_of(path: Path) -> FrontendConfig:
+    from babycry_edge.metadata import parse_metadata
+    from babycry_edge.model_reader import read_model_file
+
+    metadata = read_model_file(path)[1].metadata_json
+    if metadata is None:
+        raise BabycryError(f"{path}: carries no babycry_edge metadata: babycry-edge convert")
+    return parse_metadata(metadata).frontend
 
 
 def _with_float_files(given: Sequence[Path]) -> list[Path]:
