@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from babycry_bench.pytest_benchmark_record import is_pytest_benchmark, record_of_benchmarks
+from babycry_bench.report import THIS_MACHINE
 from babycry_bench.schema.validate import check
 from babycry_edge.errors import BabycryError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
-THIS_MACHINE = "this machine"
 
 _ONLY_IN_REPORTS = ("targets", "accuracy", "gates", "passed")
 

@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from babycry_bench.committed_results import replace_results
 from babycry_bench.ingest import read_report
 from babycry_bench.reports.terminal import print_report
 from babycry_bench.speed_table import with_table
 from babycry_bench.targets_table import targets_table
 from babycry_edge.errors import BabycryError
 
-RESULTS = Path("bench/results")
 README = Path("README.md")
 BOARDS = Path("docs/bench-boards.md")
 TARGETS_START = "<!-- babycry_bench.publish writes this -->\n"
@@ -39,18 +39,15 @@ def publish(path: Path) -> None:
     if not report["passed"]:
         raise BabycryError(f"{path}: a gate failed: only reports that pass are published")
     kind = "targets" if report["targets"] else "bench"
-    for old in RESULTS.glob(f"{kind}-*.json"):
-        old.unlink()
-    words = re.findall(r"[a-z]+", str(report["machine"]["cpu"]).lower())
-    name = f"{kind}-{str(report['created'])[:10]}-{words[-1] if words else 'cpu'}.json"
-    (RESULTS / name).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(report, indent=1) + "\n"
+    replace_results(kind, str(report["created"]), report["machine"]["cpu"], text)
     if kind == "targets":
         docs = BOARDS.read_text(encoding="utf-8")
         docs = with_table(docs, targets_table(report), TARGETS_START)
         BOARDS.write_text(docs, encoding="utf-8")
         return
-    text = README.read_text(encoding="utf-8")
-    README.write_text(SHOWN.sub(lambda _: shown(report), text), encoding="utf-8")
+    page = README.read_text(encoding="utf-8")
+    README.write_text(SHOWN.sub(lambda _: shown(report), page), encoding="utf-8")
 
 
 def shown(report: Report) -> str:

@@ -7,13 +7,13 @@ JSON in ``bench/results`` in place of the last one and writes the table anew.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from babycry_bench.committed_results import replace_results
+
 DOCS = Path("docs/bench.md")
-RESULTS = Path("bench/results")
 START, END = "<!-- make speed writes this -->\n", "<!-- to here -->\n"
 
 
@@ -63,18 +63,12 @@ def with_table(docs: str, table: str, start_mark: str = START) -> str:
     return before + start + table + end + after
 
 
-def _file_name(results: dict[str, Any]) -> str:
-    brand = re.findall(r"[a-z]+", results["machine_info"]["cpu"]["brand_raw"].lower())
-    return f"speed-{results['datetime'][:10]}-{brand[-1] if brand else 'cpu'}.json"
-
-
 def main(path: str) -> None:
     text = Path(path).read_text()
     results = json.loads(text)
     docs = with_table(DOCS.read_text(), speed_table(results))
-    for old in RESULTS.glob("speed-*.json"):
-        old.unlink()
-    (RESULTS / _file_name(results)).write_text(text)
+    cpu = results["machine_info"]["cpu"]["brand_raw"]
+    replace_results("speed", results["datetime"], cpu, text)
     DOCS.write_text(docs)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import sysconfig
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from babycry_bench.committed_results import replace_results
 from babycry_bench.facts.machine import describe_machine
 from babycry_bench.speed_table import with_table
 from babycry_bench.timing.measure import Effort, Item, Workload, measure
@@ -31,7 +31,6 @@ from babycry_edge.model import Model
 from babycry_edge.whole_file import write_whole
 
 DOCS = Path("docs/zoo.md")
-RESULTS = Path("bench/results")
 START = "<!-- make zoo writes this -->\n"
 WORST_LAYERS = 3
 _FOUND = ("float_operators", "arena_bytes")
@@ -243,11 +242,8 @@ def _record(systems: Sequence[System]) -> dict[str, Any]:
 
 
 def _publish(record: dict[str, Any]) -> None:
-    brand = re.findall(r"[a-z]+", str(record["machine"]["cpu"]).lower())
-    for old in RESULTS.glob("zoo-*.json"):
-        old.unlink()
-    name = f"zoo-{record['made']}-{brand[-1] if brand else 'cpu'}.json"
-    (RESULTS / name).write_text(f"{json.dumps(record, indent=1)}\n")
+    text = f"{json.dumps(record, indent=1)}\n"
+    replace_results("zoo", record["made"], record["machine"]["cpu"], text)
     DOCS.write_text(with_table(DOCS.read_text(), zoo_table(record), START))
 
 

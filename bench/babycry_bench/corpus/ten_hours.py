@@ -8,7 +8,6 @@ table in ``docs/bench-accuracy.md``.
 from __future__ import annotations
 
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from babycry_bench.accuracy.answer import SystemSpec
+from babycry_bench.committed_results import replace_results
 from babycry_bench.corpus.evaluate import evaluate
 from babycry_bench.corpus.synthesise import CorpusShape, synthesise
 from babycry_bench.facts.machine import describe_machine
@@ -28,7 +28,6 @@ from babycry_bench.reports.quantity_text import size
 from babycry_bench.speed_table import with_table
 from babycry_edge.models import bundled
 
-RESULTS = Path("bench/results")
 DOCS = Path("docs/bench-accuracy.md")
 START = "<!-- babycry_bench.corpus.ten_hours writes this -->\n"
 WORKERS = 2
@@ -111,11 +110,8 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = measure_all(Path(folder))
     docs = with_table(DOCS.read_text(encoding="utf-8"), corpus_table(results), START)
-    words = re.findall(r"[a-z]+", str(results["machine"]["cpu"]).lower())
-    for old in RESULTS.glob("ten-hours-*.json"):
-        old.unlink()
-    name = f"ten-hours-{results['created'][:10]}-{words[-1] if words else 'cpu'}.json"
-    (RESULTS / name).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(results, indent=1) + "\n"
+    replace_results("ten-hours", results["created"], results["machine"]["cpu"], text)
     DOCS.write_text(docs, encoding="utf-8")
 
 
